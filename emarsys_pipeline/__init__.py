@@ -1,0 +1,1 @@
+"""Keeps SAP Emarsys and a conversational-messaging contact store in step."""

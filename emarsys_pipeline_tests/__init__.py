@@ -1,0 +1,1 @@
+"""Tests of emarsys_pipeline; the folders mirror the package."""
