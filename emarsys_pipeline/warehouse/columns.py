@@ -65,9 +65,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str
     return dict(rows)
 
 
-def _ensure(
-    connection: duckdb.DuckDBPyConnection, table: str, wanted: Mapping[str, str]
-) -> None:
+def _ensure(connection: duckdb.DuckDBPyConnection, table: str, wanted: Mapping[str, str]) -> None:
     present = _columns(connection, table)
     for name, data_type in sorted(wanted.items()):
         if name not in present:

@@ -193,6 +193,19 @@ create table identities (
     email_addresses varchar[] not null
 );
 
+-- one row per stitched window: what stitching found
+create table identity_stitches (
+    window_start timestamptz not null,
+    records bigint not null,
+    identities bigint not null,
+    assigned bigint not null,
+    merges bigint not null,
+    splits bigint not null,
+    quarantined bigint not null,
+    largest bigint not null,
+    run_id varchar not null
+);
+
 -- one row per merge or split of identities
 create table identity_events (
     window_start timestamptz not null,

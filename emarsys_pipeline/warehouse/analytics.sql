@@ -1,0 +1,204 @@
+-- What analysts read: a star of views, each view and column commented. The file is called
+-- analytics, so analytics.contacts and plain contacts both find them; the tables behind them are in
+-- the schema pipeline.
+
+-- one row per Emarsys contact
+create view contacts as
+select
+    contacts.account,
+    contacts.contact_id,
+    members.identity_id,
+    contacts.is_member,
+    contacts.first_window_start,
+    contacts.window_start as changed_window_start,
+    contacts.phone_numbers,
+    contacts.email_addresses,
+    readings.value as opt_in_value,
+    readings.requested_at as opt_in_read_at
+    {{ contact_property_columns }}
+from pipeline.current_contacts as contacts
+left join pipeline.identity_members as members
+    on
+        members.source = 'emarsys'
+        and members.account = contacts.account
+        and members.contact_id = contacts.contact_id
+left join pipeline.opt_in_readings as readings
+    on readings.account = contacts.account and readings.contact_id = contacts.contact_id;
+
+comment on view contacts is 'One row per Emarsys contact ever imported, with its newest mapped values';
+comment on column contacts.account is 'Account name from the settings';
+comment on column contacts.contact_id is 'Internal Emarsys contact id';
+comment on column contacts.identity_id is 'The person that this contact belongs to; joins identities';
+comment on column contacts.is_member is 'Whether the contact is in at least one imported segment now';
+comment on column contacts.first_window_start is 'Start of the window that first delivered the contact';
+comment on column contacts.changed_window_start is 'Start of the window that last changed a mapped value';
+comment on column contacts.phone_numbers is 'Valid phone numbers, E.164';
+comment on column contacts.email_addresses is 'Valid e-mail addresses, normalised';
+comment on column contacts.opt_in_value is 'The opt-in field as Emarsys last showed it';
+comment on column contacts.opt_in_read_at is 'When that reading was asked for';
+
+-- one row per identity
+create view identities as
+select
+    identity_id,
+    first_window_start,
+    window_start as changed_window_start,
+    emarsys_contacts,
+    platform_contacts,
+    phone_numbers,
+    email_addresses
+    {{ property_columns }}
+from pipeline.identities;
+
+comment on view identities is 'One row per person: the golden record over all linked contacts';
+comment on column identities.identity_id is 'Stable id: a hash of the first record of the person';
+comment on column identities.first_window_start is 'Start of the window in which the person first appeared';
+comment on column identities.changed_window_start is 'Start of the window that last changed the golden record';
+comment on column identities.emarsys_contacts is 'Emarsys contacts of the person';
+comment on column identities.platform_contacts is 'Messaging-side contacts of the person';
+comment on column identities.phone_numbers is 'All valid phone numbers of the person, E.164';
+comment on column identities.email_addresses is 'All valid e-mail addresses of the person';
+
+-- one row per record of an identity
+create view identity_members as
+select identity_id, source, account, contact_id, first_window_start from pipeline.identity_members;
+
+comment on view identity_members is 'One row per contact of either side: the person that it belongs to now';
+comment on column identity_members.identity_id is 'Joins identities';
+comment on column identity_members.source is 'emarsys or platform (the messaging side)';
+comment on column identity_members.account is 'Account name; empty for the messaging side';
+comment on column identity_members.contact_id is 'Contact id within its source and account';
+comment on column identity_members.first_window_start is 'Start of the window that first delivered the contact';
+
+-- one row per merge or split
+create view identity_events as
+select window_start, event, identity_id, other_identity_id, records from pipeline.identity_events;
+
+comment on view identity_events is 'One row per merge or split of two identities';
+comment on column identity_events.window_start is 'Start of the window whose stitching did it';
+comment on column identity_events.event is 'merge or split';
+comment on column identity_events.identity_id is 'The identity that the records left';
+comment on column identity_events.other_identity_id is 'The identity that the records belong to since';
+comment on column identity_events.records is 'Contacts that moved';
+
+-- one row per change of a contact in a segment
+create view segment_changes as
+select account, segment_id, window_start, contact_id, operation, changed_fields
+from pipeline.mapped_contacts;
+
+comment on view segment_changes is 'One row per contact that entered, changed in or left a segment in a window';
+comment on column segment_changes.account is 'Account name from the settings';
+comment on column segment_changes.segment_id is 'Emarsys segment id';
+comment on column segment_changes.window_start is 'Start of the window';
+comment on column segment_changes.contact_id is 'Internal Emarsys contact id';
+comment on column segment_changes.operation is 'new, changed or left';
+comment on column segment_changes.changed_fields is 'The properties that differ from the row before';
+
+-- one row per consent decision
+create view consent_history as
+select
+    event_id, identity_id, resolved_by, channel, status, reported_status, occurred_at, received_at,
+    source
+from pipeline.resolved_consent_events;
+
+comment on view consent_history is 'One row per consent decision from the messaging side';
+comment on column consent_history.event_id is 'Id of the decision at its origin';
+comment on column consent_history.identity_id is 'The person it speaks for; null while nobody is known';
+comment on column consent_history.resolved_by is 'What led to the person: platform contact, phone or email';
+comment on column consent_history.channel is 'For example whatsapp';
+comment on column consent_history.status is 'granted, withdrawn, denied or unknown';
+comment on column consent_history.reported_status is 'The status in the words of its origin';
+comment on column consent_history.occurred_at is 'When the person decided, UTC';
+comment on column consent_history.received_at is 'When the decision became durable here, UTC';
+comment on column consent_history.source is 'webhook, file or command';
+
+-- one row per person and channel
+create view consent_status as
+select identity_id, channel, status, event_id, occurred_at, received_at from pipeline.consent_status;
+
+comment on view consent_status is 'One row per person and channel: the decision that holds';
+comment on column consent_status.identity_id is 'Joins identities';
+comment on column consent_status.channel is 'For example whatsapp';
+comment on column consent_status.status is 'granted, withdrawn or denied';
+comment on column consent_status.event_id is 'The deciding event; joins consent_history';
+comment on column consent_status.occurred_at is 'When the person decided, UTC';
+comment on column consent_status.received_at is 'When the decision became durable here, UTC';
+
+-- one row per opt-in delta
+create view opt_in_deliveries as
+select
+    window_start, delta_id, account, contact_id, identity_id, old_value, new_value, reason,
+    event_id, derived_at, outcome, attempts, is_retryable, retry_at, http_status, reply_code,
+    reply_text, remedy, intended_at, settled_at
+from pipeline.opt_in_deliveries;
+
+comment on view opt_in_deliveries is 'One row per opt-in value that had to reach Emarsys, and where its delivery stands';
+comment on column opt_in_deliveries.window_start is 'Start of the window that derived it';
+comment on column opt_in_deliveries.delta_id is 'Stable id of the change';
+comment on column opt_in_deliveries.account is 'Account name from the settings';
+comment on column opt_in_deliveries.contact_id is 'Internal Emarsys contact id';
+comment on column opt_in_deliveries.identity_id is 'The person whose decision it carries';
+comment on column opt_in_deliveries.old_value is 'The field as last known before';
+comment on column opt_in_deliveries.new_value is 'The value to write';
+comment on column opt_in_deliveries.reason is 'granted, withdrawn, stitched or reconciled';
+comment on column opt_in_deliveries.event_id is 'The deciding event; joins consent_history';
+comment on column opt_in_deliveries.derived_at is 'When the change was derived, UTC';
+comment on column opt_in_deliveries.outcome is 'pending, sending, accepted, rejected, unknown or superseded';
+comment on column opt_in_deliveries.attempts is 'Requests that carried it';
+comment on column opt_in_deliveries.is_retryable is 'Whether a rejection will be tried again';
+comment on column opt_in_deliveries.retry_at is 'When the next attempt is due, UTC';
+comment on column opt_in_deliveries.http_status is 'HTTP status of the last attempt';
+comment on column opt_in_deliveries.reply_code is 'Emarsys reply code of the last attempt';
+comment on column opt_in_deliveries.reply_text is 'Emarsys text of the last attempt';
+comment on column opt_in_deliveries.remedy is 'What to do about a rejection';
+comment on column opt_in_deliveries.intended_at is 'When the last request was built, UTC';
+comment on column opt_in_deliveries.settled_at is 'When its outcome was known, UTC';
+
+-- one row per value that could not be converted
+create view rejected_values as
+select account, segment_id, window_start, contact_id, property, field_id, raw_value, reason
+from pipeline.rejected_values;
+
+comment on view rejected_values is 'One row per delivered value that could not be converted; its contact lives on without it';
+comment on column rejected_values.account is 'Account name from the settings';
+comment on column rejected_values.segment_id is 'Emarsys segment id';
+comment on column rejected_values.window_start is 'Start of the window';
+comment on column rejected_values.contact_id is 'Internal Emarsys contact id';
+comment on column rejected_values.property is 'The mapped property';
+comment on column rejected_values.field_id is 'The Emarsys field';
+comment on column rejected_values.raw_value is 'The value as Emarsys wrote it';
+comment on column rejected_values.reason is 'Why it could not be converted';
+
+-- one row per shared identifier that links nobody
+create view quarantined_links as
+select window_start, kind, value, records, reason from pipeline.quarantined_links;
+
+comment on view quarantined_links is 'One row per identifier that would link too many contacts, and so links nobody';
+comment on column quarantined_links.window_start is 'Start of the newest stitched window';
+comment on column quarantined_links.kind is 'phone or email';
+comment on column quarantined_links.value is 'The identifier';
+comment on column quarantined_links.records is 'Contacts that hold it';
+comment on column quarantined_links.reason is 'The guard that held it back';
+
+-- one row per import
+create view segment_imports as
+select
+    account, segment_id, window_start, mode, requested_at, landed_at, members, rows_delivered,
+    entered, departed, changed, api_calls, bytes_downloaded, seconds
+from pipeline.segment_imports;
+
+comment on view segment_imports is 'One row per landed import of a segment in a window';
+comment on column segment_imports.account is 'Account name from the settings';
+comment on column segment_imports.segment_id is 'Emarsys segment id';
+comment on column segment_imports.window_start is 'Start of the window';
+comment on column segment_imports.mode is 'full, changes or superseded';
+comment on column segment_imports.requested_at is 'When the import began to ask, UTC';
+comment on column segment_imports.landed_at is 'When its rows were committed, UTC';
+comment on column segment_imports.members is 'Contacts in the segment';
+comment on column segment_imports.rows_delivered is 'Rows that the import stored';
+comment on column segment_imports.entered is 'Contacts that entered the segment';
+comment on column segment_imports.departed is 'Contacts that left the segment';
+comment on column segment_imports.changed is 'Members reported as changed';
+comment on column segment_imports.api_calls is 'Requests sent to Emarsys';
+comment on column segment_imports.bytes_downloaded is 'Bytes of export files';
+comment on column segment_imports.seconds is 'Wall-clock seconds';

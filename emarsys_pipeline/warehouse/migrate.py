@@ -1,0 +1,69 @@
+"""Schema migrations: numbered SQL files, each applied once, together with its record."""
+
+import logging
+from importlib import resources
+
+import duckdb
+
+from emarsys_pipeline.warehouse.sql import load_sql
+
+logger = logging.getLogger(__name__)
+
+_RECORDS = """
+create table if not exists schema_migrations (
+    name varchar not null,
+    applied_at timestamptz not null
+)
+"""
+
+
+class NewerSchemaError(Exception):
+    """The file was written by a newer version of this package."""
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Apply the migrations that the file lacks, in the order of their names.
+
+    Each migration commits together with its record, so that a kill leaves it done or undone.
+
+    Returns:
+        The names of the migrations that were applied now.
+
+    Raises:
+        NewerSchemaError: the file records a migration that this version does not know.
+    """
+    connection.execute(_RECORDS)
+    known = _migrations()
+    rows = connection.execute("select name from schema_migrations").fetchall()
+    recorded = {name for (name,) in rows}
+    unknown = sorted(recorded - set(known))
+    if unknown:
+        raise NewerSchemaError(
+            f"the warehouse was written by a newer version (it has {unknown[-1]}): "
+            "upgrade emarsys_pipeline, or restore a copy made before the upgrade"
+        )
+    missing = [name for name in known if name not in recorded]
+    for name in missing:
+        connection.begin()
+        try:
+            connection.execute(known[name])
+            connection.execute(
+                "insert into schema_migrations values ($name, now())", {"name": name}
+            )
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+        logger.info("applied schema migration %s", name)
+    if missing:
+        connection.execute(load_sql(__package__, "views.sql", tables="main"))
+    return missing
+
+
+def _migrations() -> dict[str, str]:
+    folder = resources.files(__package__).joinpath("schema")
+    return {
+        entry.name: entry.read_text(encoding="utf-8")
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".sql")
+    }

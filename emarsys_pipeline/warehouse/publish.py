@@ -1,0 +1,124 @@
+"""The analysts' copy: built beside the published file, then moved over it.
+
+The copy is made by SQL into a new file. Copying ``warehouse.duckdb`` itself inside the process
+that has it open would drop DuckDB's lock on it (POSIX releases a process's locks on a file when
+any of its descriptors closes).
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import duckdb
+
+from emarsys_pipeline.warehouse.columns import property_columns
+from emarsys_pipeline.warehouse.sql import load_sql, quote
+
+# Raw rows and the evidence of consent stay in the warehouse: no view needs them.
+PUBLISHED_TABLES = (
+    "consent_events",
+    "current_contacts",
+    "emarsys_fields",
+    "identities",
+    "identity_events",
+    "identity_identifiers",
+    "identity_members",
+    "identity_stitches",
+    "mapped_contacts",
+    "opt_in_deltas",
+    "opt_in_pushes",
+    "opt_in_readings",
+    "platform_contacts",
+    "quarantined_links",
+    "rejected_values",
+    "segment_imports",
+    "stitched_identities",
+)
+
+Opener = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+
+
+class PublishedCopy:
+    """``analytics.duckdb``: when it is due, and how it is replaced. Callers hold the write lock.
+
+    The marker file stands from before a commit until that commit is published, so that a process
+    killed in between leaves the marker and somebody else publishes.
+    """
+
+    def __init__(self, path: Path, *, pending_marker: Path, interval_seconds: float) -> None:
+        self.path = path
+        self._marker = pending_marker
+        self._interval_seconds = interval_seconds
+
+    def mark_pending(self) -> None:
+        """Note that there is, or is about to be, a commit that is not published."""
+        self._marker.touch()
+
+    def is_pending(self) -> bool:
+        """Whether the newest commit is not published yet."""
+        return self._marker.exists()
+
+    def is_due(self) -> bool:
+        """Whether the interval since the last replacement has passed."""
+        try:
+            age = time.time() - self.path.stat().st_mtime
+        except FileNotFoundError:
+            return True
+        return not 0 <= age < self._interval_seconds
+
+    def publish(self, open_warehouse: Opener) -> None:
+        """Replace the published file by the warehouse's last commit, in one step for readers."""
+        building = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        self._remove_leftovers()
+        try:
+            with open_warehouse() as connection:
+                properties = property_columns(connection)
+                _copy_tables(connection, building)
+            _create_views(building, properties)
+            with building.open("rb") as file:
+                os.fsync(file.fileno())
+            building.replace(self.path)
+        finally:
+            building.unlink(missing_ok=True)
+        self._marker.unlink(missing_ok=True)
+
+    def _remove_leftovers(self) -> None:
+        for leftover in self.path.parent.glob(f"{self.path.name}.*.tmp*"):
+            leftover.unlink(missing_ok=True)
+
+
+def _copy_tables(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    connection.execute(" ".join(["attach", _literal(target), "as published"]))
+    connection.begin()
+    connection.execute("create schema published.pipeline")
+    for table in PUBLISHED_TABLES:
+        name = quote(table)
+        connection.execute(
+            " ".join(["create table", f"published.pipeline.{name}", "as from", name]),
+        )
+    connection.commit()
+    connection.execute("detach published")
+
+
+def _create_views(path: Path, properties: list[str]) -> None:
+    columns = "".join(f", {quote(name)}" for name in properties)
+    prefixed = "".join(f", contacts.{quote(name)}" for name in properties)
+    connection = duckdb.connect(str(path))
+    try:
+        connection.execute(load_sql(__package__, "views.sql", tables="pipeline"))
+        connection.execute(
+            load_sql(
+                __package__,
+                "analytics.sql",
+                property_columns=columns,
+                contact_property_columns=prefixed,
+            )
+        )
+    finally:
+        connection.close()
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,0 +1,116 @@
+-- Views that the stages and the analysts share; made anew by each migration and publication.
+
+-- one row per consent event, with the identity that it speaks for (null while nobody is known).
+-- The messaging side's own id decides first, then the phone number, then the e-mail address.
+create or replace view {{ tables }}.resolved_consent_events as
+select
+    events.window_start,
+    events.event_id,
+    events.channel,
+    events.status,
+    events.reported_status,
+    events.occurred_at,
+    events.received_at,
+    events.source,
+    coalesce(
+        members.identity_id, phones.identity_id, emails.identity_id
+    ) as identity_id,
+    case
+        when members.identity_id is not null then 'platform contact'
+        when phones.identity_id is not null then 'phone'
+        when emails.identity_id is not null then 'email'
+    end as resolved_by
+from {{ tables }}.consent_events as events
+left join {{ tables }}.identity_members as members
+    on members.source = 'platform' and members.contact_id = events.platform_contact_id
+left join {{ tables }}.identity_identifiers as phones
+    on phones.kind = 'phone' and phones.value = events.phone_number
+left join {{ tables }}.identity_identifiers as emails
+    on emails.kind = 'email' and emails.value = events.email_address;
+
+-- one row per identity and channel: the decision that holds. The newest decision by
+-- (occurred, received) wins; at the same instant a withdrawal wins, then the larger event id.
+-- A status that is neither a grant nor a withdrawal decides nothing.
+create or replace view {{ tables }}.consent_status as
+select
+    identity_id,
+    channel,
+    status,
+    event_id,
+    occurred_at,
+    received_at,
+    window_start
+from {{ tables }}.resolved_consent_events
+where identity_id is not null and status in ('granted', 'withdrawn', 'denied')
+qualify row_number() over (
+    partition by identity_id, channel
+    order by occurred_at desc, received_at desc, status = 'granted', event_id desc
+) = 1;
+
+-- one row per delta: where its delivery stands. The newest attempt speaks for the delta.
+create or replace view {{ tables }}.opt_in_deliveries as
+select
+    deltas.window_start,
+    deltas.delta_id,
+    deltas.account,
+    deltas.contact_id,
+    deltas.identity_id,
+    deltas.field_id,
+    deltas.old_value,
+    deltas.new_value,
+    deltas.reason,
+    deltas.event_id,
+    deltas.derived_at,
+    coalesce(attempts.outcome, 'pending') as outcome,
+    coalesce(attempts.attempt, 0) as attempts,
+    coalesce(attempts.is_retryable, true) as is_retryable,
+    attempts.retry_at,
+    attempts.http_status,
+    attempts.reply_code,
+    attempts.reply_text,
+    attempts.remedy,
+    attempts.intended_at,
+    attempts.settled_at
+from {{ tables }}.opt_in_deltas as deltas
+left join (
+    select *
+    from {{ tables }}.opt_in_pushes
+    qualify row_number() over (
+        partition by delta_id order by attempt desc, intended_at desc, batch_id desc
+    ) = 1
+) as attempts using (delta_id);
+
+-- one row per identity that was merged away: the identity that its records belong to now
+create or replace view {{ tables }}.identity_aliases as
+with recursive retired as (
+    select
+        identity_id as retired_identity_id,
+        other_identity_id as identity_id,
+        window_start,
+        1 as hops
+    from {{ tables }}.identity_events
+    where
+        event = 'merge'
+        and identity_id not in (select members.identity_id from {{ tables }}.identity_members as members)
+    qualify row_number() over (
+        partition by identity_id order by window_start desc, other_identity_id
+    ) = 1
+    union all
+    select
+        retired.retired_identity_id,
+        events.other_identity_id as identity_id,
+        events.window_start,
+        retired.hops + 1 as hops
+    from retired
+    inner join {{ tables }}.identity_events as events
+        on
+            events.event = 'merge'
+            and events.identity_id = retired.identity_id
+            and events.window_start > retired.window_start
+)
+
+select retired_identity_id, identity_id, window_start
+from retired
+qualify row_number() over (
+    partition by retired_identity_id order by window_start desc, hops desc, identity_id
+) = 1;
