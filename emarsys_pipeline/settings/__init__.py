@@ -1,0 +1,47 @@
+"""The one validated settings file: everything that a deployment may choose.
+
+The only package that reads the environment: for the path of the file (``EMARSYS_PIPELINE_CONFIG``)
+and, at the moment of use, for the secrets that the file refers to by name.
+"""
+
+from emarsys_pipeline.settings.accounts import (
+    AccountSettings,
+    FieldMapping,
+    OAuth2Connection,
+    OptInSettings,
+    SegmentReference,
+    WsseConnection,
+)
+from emarsys_pipeline.settings.example import example_settings
+from emarsys_pipeline.settings.loading import CONFIG_VARIABLE, load_settings
+from emarsys_pipeline.settings.model import (
+    ImportSettings,
+    PublishSettings,
+    PushSettings,
+    Settings,
+    StitchingSettings,
+    WebhookSettings,
+    WindowSettings,
+)
+from emarsys_pipeline.settings.secret import SecretReference, SettingsError
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "AccountSettings",
+    "FieldMapping",
+    "ImportSettings",
+    "OAuth2Connection",
+    "OptInSettings",
+    "PublishSettings",
+    "PushSettings",
+    "SecretReference",
+    "SegmentReference",
+    "Settings",
+    "SettingsError",
+    "StitchingSettings",
+    "WebhookSettings",
+    "WindowSettings",
+    "WsseConnection",
+    "example_settings",
+    "load_settings",
+]
