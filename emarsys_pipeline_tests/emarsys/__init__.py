@@ -1,0 +1,1 @@
+"""Tests of the Emarsys client, against real servers on loopback."""
