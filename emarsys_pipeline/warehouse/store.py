@@ -74,6 +74,16 @@ class Warehouse:
             yield connection
 
     @contextmanager
+    def read_published(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the published copy; it never waits for anybody."""
+        connection = duckdb.connect(str(self.analytics_path), read_only=True, config=_CONFIG)
+        try:
+            connection.execute("set TimeZone = 'UTC'; set search_path = 'pipeline'")
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
     def push_lock(self, account: str) -> Iterator[None]:
         """Be the only one who writes opt-in values to this Emarsys account."""
         with exclusive_lock(self._locks / f"push-{account}.lock"):

@@ -76,7 +76,7 @@ left join (
     select *
     from {{ tables }}.opt_in_pushes
     qualify row_number() over (
-        partition by delta_id order by attempt desc, intended_at desc, batch_id desc
+        partition by delta_id order by intended_at desc, attempt desc, batch_id desc
     ) = 1
 ) as attempts using (delta_id);
 
