@@ -1,0 +1,121 @@
+-- Reads opt_in_targets (one row per account), current_contacts, identity_members, consent_status,
+-- opt_in_readings, opt_in_deltas, opt_in_pushes and stitched_identities; makes missing_deltas, one
+-- row per contact whose field is expected to show another value than its person decided.
+--
+-- What a contact is expected to show: the value of its newest delta, whatever became of it, since a
+-- pending one will arrive and a refused one is not sent again by itself; but once that delta was
+-- accepted, a reading asked for later that shows something else. Without a delta, the reading.
+create temp table missing_deltas as
+with newest_delta as (
+    select account, contact_id, field_id, delta_id, new_value
+    from opt_in_deltas
+    qualify row_number() over (
+        partition by account, contact_id, field_id order by derived_at desc, delta_id
+    ) = 1
+),
+
+acceptance as (
+    select delta_id, max(settled_at) as accepted_at
+    from opt_in_pushes
+    where outcome = 'accepted'
+    group by delta_id
+),
+
+stitched as (
+    select account, contact_id, max(window_start) as window_start
+    from stitched_identities
+    where source = 'emarsys'
+    group by account, contact_id
+),
+
+decided as (
+    select
+        contacts.account,
+        contacts.contact_id,
+        members.identity_id,
+        targets.field_id,
+        case
+            when decisions.status = 'granted' then targets.granted_value
+            else targets.withdrawn_value
+        end as new_value,
+        decisions.event_id,
+        decisions.status,
+        decisions.window_start as decision_window_start
+    from opt_in_targets as targets
+    inner join current_contacts as contacts on contacts.account = targets.account
+    inner join identity_members as members
+        on
+            members.source = 'emarsys'
+            and members.account = contacts.account
+            and members.contact_id = contacts.contact_id
+    inner join consent_status as decisions
+        on decisions.identity_id = members.identity_id and decisions.channel = targets.channel
+),
+
+compared as (
+    select
+        decided.*,
+        nullif(readings.value, '') as read_value,
+        readings.requested_at,
+        newest_delta.delta_id as newest_delta_id,
+        newest_delta.new_value as newest_delta_value,
+        acceptance.accepted_at,
+        coalesce(
+            readings.requested_at > acceptance.accepted_at
+            and nullif(readings.value, '') is distinct from newest_delta.new_value,
+            false
+        ) as has_drifted,
+        coalesce(decided.decision_window_start > stitched.window_start, false) as is_later
+    from decided
+    left join opt_in_readings as readings
+        on
+            readings.account = decided.account
+            and readings.contact_id = decided.contact_id
+            and readings.field_id = decided.field_id
+    left join newest_delta
+        on
+            newest_delta.account = decided.account
+            and newest_delta.contact_id = decided.contact_id
+            and newest_delta.field_id = decided.field_id
+    left join acceptance on acceptance.delta_id = newest_delta.delta_id
+    left join stitched
+        on stitched.account = decided.account and stitched.contact_id = decided.contact_id
+),
+
+expected as (
+    select
+        *,
+        case
+            when newest_delta_id is null or has_drifted then read_value
+            else newest_delta_value
+        end as old_value,
+        case
+            when has_drifted then 'reading ' || epoch_us(requested_at)
+            else coalesce(newest_delta_id, '')
+        end as predecessor
+    from compared
+)
+
+select
+    $window_start::timestamptz as window_start,
+    md5(concat_ws(
+        chr(31), account, contact_id, field_id, new_value, event_id, predecessor
+    )) as delta_id,
+    account,
+    contact_id,
+    identity_id,
+    field_id,
+    old_value,
+    new_value,
+    case
+        when has_drifted then 'reconciled'
+        when not is_later then 'stitched'
+        when status = 'granted' then 'granted'
+        else 'withdrawn'
+    end as reason,
+    event_id,
+    predecessor,
+    $derived_at::timestamptz as derived_at,
+    $run_id as run_id
+from expected
+where new_value is distinct from old_value;

@@ -1,0 +1,114 @@
+"""What became of one contact of a push, and what to do about it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+
+from emarsys_pipeline.emarsys.errors import EmarsysError, RejectedRequestError
+from emarsys_pipeline.emarsys.records import ContactError
+from emarsys_pipeline.settings import PushSettings
+
+LONGEST_WAIT = timedelta(hours=1)
+
+# Reply codes: reference of the contact update call.
+REMEDIES = {
+    2004: "The key field is not accepted: check that the API user may update contacts by id.",
+    2005: "The contact has no key value: import its segment again.",
+    2006: "Emarsys does not know the opt-in field: check opt_in.field in the settings.",
+    2007: "Emarsys refuses the value: opt_in.field must be a text field.",
+    2008: "The contact no longer exists in Emarsys: restore it there, or leave it.",
+    2010: "Several contacts share the key in Emarsys: merge them there.",
+}
+UNKNOWN_REMEDY = "See the reply text, and the reply code in the Emarsys documentation."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushVerdict:
+    """The outcome of one contact in one request.
+
+    ``outcome`` is accepted, rejected or unknown (no answer came: it may have been applied).
+    """
+
+    contact_id: str
+    outcome: Literal["accepted", "rejected", "unknown"]
+    is_retryable: bool = False
+    retry_at: datetime | None = None
+    http_status: int | None = None
+    reply_code: str | None = None
+    reply_text: str | None = None
+    remedy: str | None = None
+
+    ROW: ClassVar[pa.Schema] = pa.schema(
+        [
+            ("contact_id", pa.string()),
+            ("outcome", pa.string()),
+            ("is_retryable", pa.bool_()),
+            ("retry_at", pa.timestamp("us", tz="UTC")),
+            ("http_status", pa.int32()),
+            ("reply_code", pa.string()),
+            ("reply_text", pa.string()),
+            ("remedy", pa.string()),
+        ]
+    )
+
+    def as_row(self) -> dict[str, object]:
+        """The verdict as a row of ``ROW``."""
+        return {name: getattr(self, name) for name in self.ROW.names}
+
+
+def verdict_of_contact_error(
+    contact_id: str,
+    attempt: int,
+    error: ContactError,
+    http_status: int,
+    pushes: PushSettings,
+    moment: datetime,
+) -> PushVerdict:
+    """Emarsys refused this contact inside an answered request."""
+    is_retryable = error.is_retryable and attempt < pushes.max_attempts
+    return PushVerdict(
+        contact_id=contact_id,
+        outcome="rejected",
+        is_retryable=is_retryable,
+        retry_at=_retry_at(attempt, pushes, moment) if is_retryable else None,
+        http_status=http_status,
+        reply_code=str(error.code),
+        reply_text=error.text,
+        remedy=REMEDIES.get(error.code, UNKNOWN_REMEDY),
+    )
+
+
+def verdict_of_failed_request(
+    contact_id: str, attempt: int, error: EmarsysError, pushes: PushSettings, moment: datetime
+) -> PushVerdict:
+    """The whole request failed.
+
+    A failure that is not about this contact (no permission, no network) never uses up its
+    attempts: it is sent again when the cause is gone. Only a refusal of the content is final.
+    """
+    code = getattr(error, "reply_code", None)
+    facts: dict[str, Any] = {
+        "contact_id": contact_id,
+        "http_status": getattr(error, "http_status", None),
+        "reply_code": None if code is None else str(code),
+        "reply_text": getattr(error, "reply_text", None) or type(error).__name__,
+        "remedy": error.remedy,
+    }
+    if error.is_outcome_unknown:
+        settle_at = moment + timedelta(seconds=pushes.settle_after_seconds)
+        return PushVerdict(outcome="unknown", is_retryable=True, retry_at=settle_at, **facts)
+    if isinstance(error, RejectedRequestError) and not error.is_retryable:
+        return PushVerdict(outcome="rejected", **facts)
+    return PushVerdict(
+        outcome="rejected",
+        is_retryable=True,
+        retry_at=_retry_at(attempt, pushes, moment),
+        **facts,
+    )
+
+
+def _retry_at(attempt: int, pushes: PushSettings, moment: datetime) -> datetime:
+    wait = timedelta(seconds=pushes.retry_base_seconds * 2 ** min(attempt - 1, 20))
+    return moment + min(wait, LONGEST_WAIT)
