@@ -1,0 +1,180 @@
+"""Stage raw_segment_exports: what Emarsys delivered for each segment of an account in a window.
+
+Reads: the Emarsys API, and what earlier windows stored. Writes: raw_segment_exports,
+segment_imports, export_intents, emarsys_fields, emarsys_choices.
+
+One row per: contact that the import of a segment delivered, or saw leave.
+
+A second run: fetches nothing for partitions that landed, and the others as if for the first time.
+
+What makes it stop: a mapped field that is not there stops the account; a segment above the limit,
+empty, shrunken, or delivered wrong stops alone.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from emarsys_pipeline.emarsys import EmarsysClient
+from emarsys_pipeline.emarsys.errors import EmarsysError
+from emarsys_pipeline.settings import AccountSettings, ImportSettings
+from emarsys_pipeline.stages.progress import Progress, no_progress
+from emarsys_pipeline.stages.raw_segment_exports.catalogue import refresh_catalogue
+from emarsys_pipeline.stages.raw_segment_exports.changes import fetch_changes, import_changes
+from emarsys_pipeline.stages.raw_segment_exports.errors import SegmentImportError
+from emarsys_pipeline.stages.raw_segment_exports.exports import ExportedFile
+from emarsys_pipeline.stages.raw_segment_exports.full import import_in_full
+from emarsys_pipeline.stages.raw_segment_exports.history import SegmentHistory, read_history
+from emarsys_pipeline.stages.raw_segment_exports.landing import (
+    Delivery,
+    SegmentImported,
+    land,
+    stored_imports,
+)
+from emarsys_pipeline.stages.raw_segment_exports.run import AccountRun, Tally
+from emarsys_pipeline.stages.raw_segment_exports.scratch import Scratch, scratch_folder
+from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.windows import Window
+
+logger = logging.getLogger(__name__)
+
+SEGMENTS_AT_ONCE = 3
+"""Segments of one account that are imported together."""
+
+Outcomes = dict[str, SegmentImported | Exception]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def import_account(
+    warehouse: Warehouse,
+    client: EmarsysClient,
+    account: AccountSettings,
+    segment_ids: Sequence[str],
+    window: Window,
+    *,
+    imports: ImportSettings,
+    downloads: Path,
+    run_id: str,
+    progress: Progress = no_progress,
+    now: Callable[[], datetime] = _utc_now,
+) -> Outcomes:
+    """Import segments of one account in one window, each landing or failing on its own.
+
+    Args:
+        warehouse: where the rows go; open to others while Emarsys is being asked.
+        client: a client of this account.
+        account: connection aside, what to fetch.
+        segment_ids: the segments, each once.
+        window: the partition to land.
+        imports: limits and tolerances.
+        downloads: a folder for files with personal data; each is deleted when it is loaded.
+        run_id: who did it.
+        progress: told of long work, from several threads.
+        now: the time in UTC.
+
+    Returns:
+        Per segment, in the order given, what landed, or the error that kept it from landing.
+    """
+    with warehouse.read() as connection:
+        outcomes: Outcomes = dict(stored_imports(connection, account.name, segment_ids, window))
+    missing = [segment_id for segment_id in segment_ids if segment_id not in outcomes]
+    if missing:
+        try:
+            run = AccountRun(
+                warehouse=warehouse,
+                client=client,
+                account=account,
+                window=window,
+                imports=imports,
+                downloads=downloads,
+                run_id=run_id,
+                progress=progress,
+                now=now,
+                plan=refresh_catalogue(warehouse, client, account, window),
+            )
+            outcomes.update(_import_missing(run, missing))
+        except (EmarsysError, SegmentImportError) as error:
+            outcomes.update(dict.fromkeys(missing, error))
+    return {segment_id: outcomes[segment_id] for segment_id in segment_ids}
+
+
+def _import_missing(run: AccountRun, segment_ids: Sequence[str]) -> Outcomes:
+    history = read_history(run.warehouse, run.account.name, segment_ids, run.window)
+    name = f"{run.account.name}-{run.window.start:%Y%m%dT%H%M}-{run.run_id}"
+    with scratch_folder(run.downloads, name) as folder:
+        changes = _fetch_shared_changes(run, history, folder)
+        with ThreadPoolExecutor(SEGMENTS_AT_ONCE, thread_name_prefix="segment") as pool:
+            outcomes = pool.map(
+                lambda segment_id: _import_segment(
+                    run, segment_id, history[segment_id], changes, folder
+                ),
+                segment_ids,
+            )
+            return dict(zip(segment_ids, outcomes, strict=True))
+
+
+def _fetch_shared_changes(
+    run: AccountRun, history: Mapping[str, SegmentHistory], folder: Path
+) -> ExportedFile | Exception | None:
+    """The account's changes, when some segment needs them; an error is every such segment's."""
+    since = [
+        segment.last_requested_at
+        for segment in history.values()
+        if segment.last_requested_at is not None
+        and not segment.is_superseded
+        and not segment.is_full_due(run.window, run.imports.reconcile_every_days)
+    ]
+    if not since or not run.plan.exported:
+        return None
+    try:
+        return fetch_changes(run, min(since), folder)
+    except (EmarsysError, SegmentImportError) as error:
+        return error
+
+
+def _import_segment(
+    run: AccountRun,
+    segment_id: str,
+    history: SegmentHistory,
+    changes: ExportedFile | Exception | None,
+    folder: Path,
+) -> SegmentImported | Exception:
+    try:
+        if history.is_superseded:
+            return _land_superseded(run, segment_id)
+        with scratch_folder(folder, segment_id) as segment_folder:
+            scratch = Scratch(segment_folder)
+            try:
+                is_full = history.is_full_due(run.window, run.imports.reconcile_every_days)
+                if is_full or changes is None:
+                    return import_in_full(run, segment_id, history, scratch)
+                if isinstance(changes, Exception):
+                    raise changes
+                return import_changes(run, segment_id, history, scratch, changes)
+            finally:
+                scratch.close()
+    except Exception as error:  # noqa: BLE001  # one segment must not keep the others from landing
+        logger.warning(
+            "account %s: segment %s did not land in window %s: %s",
+            *(run.account.name, segment_id, run.window.key, type(error).__name__),
+        )
+        return error
+
+
+def _land_superseded(run: AccountRun, segment_id: str) -> SegmentImported:
+    """Note that the window is past: Emarsys tells how things are, not how they were."""
+    nothing = Delivery(
+        mode="superseded",
+        requested_at=run.now(),
+        rows=None,
+        members=0,
+        entered=0,
+        departed=0,
+        changed=0,
+    )
+    return land(run, segment_id, nothing, Tally(run.now()))

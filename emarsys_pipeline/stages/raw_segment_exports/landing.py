@@ -1,0 +1,125 @@
+"""Writing one segment's rows: all of them with the import's record, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from emarsys_pipeline.stages.raw_segment_exports.run import AccountRun, Tally
+from emarsys_pipeline.warehouse import load_sql, overwrite_partition
+from emarsys_pipeline.warehouse.columns import ensure_raw_field_columns
+from emarsys_pipeline.windows import Window
+
+_FIELDS = (
+    *("segment_id", "mode", "members", "rows_delivered", "entered", "departed", "changed"),
+    *("export_ids", "api_calls", "bytes_downloaded", "seconds"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentImported:
+    """What one import of one segment in one window delivered, in contacts.
+
+    Attributes:
+        mode: full, changes, or superseded when a later window had landed before.
+        members: the contacts in the segment; 0 when superseded.
+        rows_delivered: the rows stored, those of departed contacts included.
+        changed: contacts that Emarsys reports as changed, whatever the field.
+        already_landed: whether an earlier run had stored it, so that nothing was fetched.
+    """
+
+    segment_id: str
+    mode: str
+    members: int
+    rows_delivered: int
+    entered: int
+    departed: int
+    changed: int
+    export_ids: tuple[str, ...]
+    api_calls: int
+    bytes_downloaded: int
+    seconds: float
+    already_landed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The finished rows of one segment, in a Parquet file with the columns of the raw table."""
+
+    mode: str
+    requested_at: datetime
+    rows: Path | None
+    members: int
+    entered: int
+    departed: int
+    changed: int
+
+
+def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> SegmentImported:
+    """Replace the partition of this segment and window, together with its import record."""
+    keys = {
+        "account": run.account.name,
+        "segment_id": segment_id,
+        "window_start": run.window.start,
+    }
+    landed_at = run.now()
+    record: dict[str, Any] = {
+        **keys,
+        "mode": delivery.mode,
+        "requested_at": delivery.requested_at,
+        "landed_at": landed_at,
+        "members": delivery.members,
+        "entered": delivery.entered,
+        "departed": delivery.departed,
+        "changed": delivery.changed,
+        "export_ids": list(tally.export_ids),
+        "api_calls": tally.api_calls,
+        "bytes_downloaded": tally.bytes_downloaded,
+        "seconds": (landed_at - tally.started_at).total_seconds(),
+        "run_id": run.run_id,
+    }
+    with run.warehouse.write() as connection:
+        ensure_raw_field_columns(connection, run.plan.field_ids)
+        rows_delivered = 0
+        if delivery.rows is not None:
+            rows_delivered = overwrite_partition(
+                connection,
+                "raw_segment_exports",
+                keys,
+                load_sql(__package__, "finished_rows.sql"),
+                {**keys, "path": str(delivery.rows)},
+            )
+        record["rows_delivered"] = rows_delivered
+        overwrite_partition(
+            connection,
+            "segment_imports",
+            keys,
+            load_sql(__package__, "segment_import.sql"),
+            record,
+        )
+    return _imported(record, already_landed=False)
+
+
+def stored_imports(
+    connection: duckdb.DuckDBPyConnection,
+    account: str,
+    segment_ids: Sequence[str],
+    window: Window,
+) -> dict[str, SegmentImported]:
+    """The imports of this window that have landed, by segment."""
+    rows = connection.execute(
+        load_sql(__package__, "stored_imports.sql"),
+        {"account": account, "window_start": window.start, "segment_ids": list(segment_ids)},
+    ).fetchall()
+    records = [dict(zip(_FIELDS, row, strict=True)) for row in rows]
+    return {record["segment_id"]: _imported(record, already_landed=True) for record in records}
+
+
+def _imported(record: Mapping[str, Any], *, already_landed: bool) -> SegmentImported:
+    values = {name: record[name] for name in _FIELDS}
+    return SegmentImported(
+        **{**values, "export_ids": tuple(record["export_ids"])}, already_landed=already_landed
+    )
