@@ -1,0 +1,48 @@
+"""All definitions of one deployment."""
+
+import dagster as dg
+
+from emarsys_pipeline.defs.automation import build_automation_sensor
+from emarsys_pipeline.defs.emarsys_import.assets import build_import_assets
+from emarsys_pipeline.defs.emarsys_import.catalogue_sensor import build_catalogue_sensor
+from emarsys_pipeline.defs.emarsys_import.checks import build_newest_window_check
+from emarsys_pipeline.defs.identities.assets import build_identity_asset
+from emarsys_pipeline.defs.jobs import OPT_IN_PUSH, OPT_IN_SYNC, SEGMENT_IMPORT
+from emarsys_pipeline.defs.messaging.assets import build_messaging_assets
+from emarsys_pipeline.defs.messaging.checks import statuses_understood
+from emarsys_pipeline.defs.opt_in.deltas import build_delta_asset
+from emarsys_pipeline.defs.opt_in.pushes import build_push_asset
+from emarsys_pipeline.defs.opt_in.sensor import build_opt_in_sensor
+from emarsys_pipeline.defs.partitions import Partitions
+from emarsys_pipeline.defs.resources import build_resources
+from emarsys_pipeline.defs.schedules import build_import_schedule
+from emarsys_pipeline.settings import Settings
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """Everything that Dagster loads, for these settings; touches no network, file or secret."""
+    partitions = Partitions(settings.windows.grid)
+    delay_minutes = settings.windows.delay_minutes
+    return dg.Definitions(
+        assets=[
+            build_import_assets(settings, partitions),
+            *build_messaging_assets(settings, partitions),
+            build_identity_asset(settings, partitions),
+            build_delta_asset(settings, partitions),
+            build_push_asset(settings),
+        ],
+        asset_checks=[
+            build_newest_window_check(partitions, delay_minutes=delay_minutes),
+            statuses_understood,
+        ],
+        jobs=[SEGMENT_IMPORT, OPT_IN_SYNC, OPT_IN_PUSH],
+        schedules=[build_import_schedule(partitions, delay_minutes=delay_minutes)],
+        sensors=[
+            build_catalogue_sensor(settings, partitions),
+            build_opt_in_sensor(settings, partitions),
+            build_automation_sensor(),
+        ],
+        resources=build_resources(settings),
+        # One process per run: seconds instead of tens of seconds, and one DuckDB instance.
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,80 @@
+"""Metadata of one imported or mapped partition."""
+
+from emarsys_pipeline.defs.summaries import Metadata, counts, markdown, table
+from emarsys_pipeline.stages.mapped_contacts import ContactsMapped
+from emarsys_pipeline.stages.raw_segment_exports import SegmentImported
+
+_MODES = {
+    "full": "Full import: every member was exported.",
+    "changes": "Incremental import: only what entered, left or changed was fetched.",
+    "superseded": "Nothing was fetched: a later window of this segment had already landed.",
+}
+
+
+def import_metadata(result: SegmentImported) -> Metadata:
+    """Metadata of one partition of raw_segment_exports."""
+    headline = _MODES.get(result.mode, f"Import mode {result.mode}.")
+    if result.already_landed:
+        headline = "Nothing was fetched: this partition had landed before and was kept as it is."
+    elif result.mode == "changes" and result.rows_delivered == 0:
+        headline = "Nothing to do: no member entered, left or changed in this window."
+    return {
+        "summary": markdown(
+            headline,
+            counts(
+                {
+                    "members": result.members,
+                    "entered": result.entered,
+                    "left": result.departed,
+                    "reported as changed": result.changed,
+                    "rows stored": result.rows_delivered,
+                    "API calls": result.api_calls,
+                }
+            ),
+        ),
+        "dagster/partition_row_count": result.rows_delivered,
+        "mode": result.mode,
+        "members": result.members,
+        "entered": result.entered,
+        "departed": result.departed,
+        "changed": result.changed,
+        "api_calls": result.api_calls,
+        "bytes_downloaded": result.bytes_downloaded,
+        "seconds": result.seconds,
+        "export_ids": list(result.export_ids),
+    }
+
+
+def mapping_metadata(result: ContactsMapped) -> Metadata:
+    """Metadata of one partition of mapped_contacts."""
+    written = result.new + result.changed + result.left
+    headline = (
+        f"{written:,} contacts are new, changed or gone; {result.unchanged:,} did not change."
+        if written
+        else "Nothing to do: no mapped value of this segment changed in this window."
+    )
+    fields = result.top_changed_fields
+    return {
+        "summary": markdown(
+            headline,
+            counts({"new": result.new, "changed": result.changed, "left": result.left}),
+            _rejects(result.rejected_values),
+            table(["most changed property", "contacts"], list(fields.items())) if fields else "",
+        ),
+        "dagster/partition_row_count": written,
+        "read": result.read,
+        "new": result.new,
+        "changed": result.changed,
+        "left": result.left,
+        "unchanged": result.unchanged,
+        "rejected_values": result.rejected_values,
+    }
+
+
+def _rejects(rejected: int) -> str:
+    if not rejected:
+        return ""
+    return (
+        f"{rejected:,} values could not be converted; their contacts live on without them. "
+        "The table `rejected_values` has each of them with its reason."
+    )

@@ -1,0 +1,51 @@
+"""How errors of the stages reach the person who looks at a failed run."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from emarsys_pipeline.defs.summaries import Metadata
+
+_UNKNOWN_REMEDY = "Read the error below and the run's log"
+
+
+def remedy_of(error: Exception) -> str:
+    """What to do about an error: its own remedy, or a hint where to look."""
+    remedy = getattr(error, "remedy", None) or _UNKNOWN_REMEDY
+    return str(remedy).strip().rstrip(".")
+
+
+def is_retryable(error: Exception) -> bool:
+    """Whether the same call may succeed later without anybody doing anything."""
+    return bool(getattr(error, "is_retryable", False))
+
+
+def failure(
+    errors: Mapping[str, Exception],
+    *,
+    what: str,
+    then: str,
+    metadata: Metadata | None = None,
+) -> dg.Failure:
+    """The failure to raise when some of the work failed.
+
+    Args:
+        errors: what failed (a segment's partition, an account) and why.
+        what: the work, in a few words: "did not land".
+        then: what to do once the cause is gone.
+        metadata: shown with the failure.
+
+    Returns:
+        A failure whose first line says what to do and whose further lines name each part.
+    """
+    remedies = sorted({remedy_of(error) for error in errors.values()})
+    lines = [f"{'; '.join(remedies)}. {then}"]
+    lines += [
+        f"- {name} {what}: {type(error).__name__}: {error}"
+        for name, error in sorted(errors.items())
+    ]
+    return dg.Failure(
+        "\n".join(lines),
+        metadata=metadata or {},
+        allow_retries=any(is_retryable(error) for error in errors.values()),
+    )

@@ -1,0 +1,1 @@
+"""stitched_identities: which contacts of both sides are one person."""

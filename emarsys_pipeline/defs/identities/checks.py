@@ -1,0 +1,98 @@
+"""What readers of the identities rely on."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, multi_key, segment_key
+from emarsys_pipeline.defs.summaries import named
+from emarsys_pipeline.settings import Settings
+from emarsys_pipeline.stages.stitched_identities import IdentitiesStitched
+from emarsys_pipeline.warehouse import Warehouse, load_sql
+from emarsys_pipeline.windows import Window
+
+ASSET = "stitched_identities"
+EVERY_SEGMENT_LANDED = "every_segment_landed"
+ONE_IDENTITY = "one_identity_per_contact"
+WITHIN_CAP = "largest_identity_within_cap"
+
+
+def identity_check_specs() -> list[dg.AssetCheckSpec]:
+    """The checks that stitching evaluates itself."""
+    return [
+        dg.AssetCheckSpec(
+            EVERY_SEGMENT_LANDED,
+            asset=ASSET,
+            description=(
+                "Every segment had landed when its window was stitched. Fails when one is missing "
+                "and names it: re-run its partition, and the window is stitched again by itself."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            ONE_IDENTITY,
+            asset=ASSET,
+            blocking=True,
+            description=(
+                "A contact belongs to one identity only. Fails if stitching went wrong; opt-in "
+                "deltas wait, since consent could reach the wrong person."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            WITHIN_CAP,
+            asset=ASSET,
+            description=(
+                "No identity has more contacts than stitching.max_contacts_per_identity. Fails "
+                "if different people may have been merged: look at the largest identities."
+            ),
+        ),
+    ]
+
+
+def identity_checks(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    settings: Settings,
+    windows: Sequence[Window],
+    results: Sequence[IdentitiesStitched],
+) -> Iterator[dg.AssetCheckResult]:
+    """Evaluate the checks for the windows that a run stitched."""
+    segments = context.instance.get_dynamic_partitions(SEGMENTS_NAME)
+    with warehouse.read() as connection:
+        landed = connection.execute(
+            load_sql(__package__, "landed_partitions.sql"),
+            {"window_starts": [window.start for window in windows]},
+        ).fetchall()
+        ((repeated,),) = connection.execute(
+            load_sql(__package__, "contacts_with_several_identities.sql")
+        ).fetchall()
+    present = {(segment_key(account, segment), start) for account, segment, start in landed}
+    missing = [
+        multi_key(segment, window.key)
+        for window in windows
+        for segment in sorted(segments)
+        if (segment, window.start) not in present
+    ]
+    yield dg.AssetCheckResult(
+        check_name=EVERY_SEGMENT_LANDED,
+        passed=not missing,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"Stitched without {named(missing)}. Re-run these partitions of raw_segment_exports "
+            "and mapped_contacts; they are taken in when they land."
+            if missing
+            else f"All {len(segments)} segments had landed."
+        ),
+        metadata={"missing": missing},
+    )
+    yield dg.AssetCheckResult(
+        check_name=ONE_IDENTITY,
+        passed=repeated == 0,
+        metadata={"contacts_with_several_identities": repeated},
+    )
+    largest = max((result.largest for result in results), default=0)
+    cap = settings.stitching.max_contacts_per_identity
+    yield dg.AssetCheckResult(
+        check_name=WITHIN_CAP,
+        passed=largest <= cap,
+        metadata={"largest": largest, "max_contacts_per_identity": cap},
+    )

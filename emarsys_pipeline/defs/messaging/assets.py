@@ -1,0 +1,94 @@
+"""platform_contacts and consent_events: messages of the inbox, taken into their windows."""
+
+import dagster as dg
+
+from emarsys_pipeline.defs.partitions import Partitions
+from emarsys_pipeline.defs.resources import InboxResource, WarehouseResource
+from emarsys_pipeline.defs.summaries import counts, markdown
+from emarsys_pipeline.defs.table_schemas import table_metadata
+from emarsys_pipeline.settings import Settings
+from emarsys_pipeline.stages.consent_events import ingest_consent_events
+from emarsys_pipeline.stages.platform_contacts import ingest_platform_contacts
+
+_NOTHING_NEW = "Nothing to do: every message received in this window had been taken in before."
+
+
+def build_messaging_assets(settings: Settings, partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """Both assets; the open window is a partition of theirs, since consent does not wait."""
+    # The messaging side writes numbers of its own country without a code; it names no account.
+    default_region = settings.accounts[0].default_region
+
+    @dg.asset(
+        partitions_def=partitions.open_windows,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="messaging_platform",
+        owners=["team:data-engineering"],
+        kinds={"duckdb", "sql"},
+        tags={"layer": "raw", "personal_data": "true"},
+        metadata=table_metadata("platform_contacts"),
+    )
+    def platform_contacts(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, inbox: InboxResource
+    ) -> dg.MaterializeResult[None]:
+        """One row per message about a contact of the messaging platform.
+
+        Taken from the inbox into the window in which the message arrived. Phone numbers and
+        e-mail addresses are normalised as those from Emarsys are, so that both sides meet in one
+        identity. Materializing a window again adds only what it lacks.
+        """
+        store, messages = warehouse.open(), inbox.open()
+        added = 0
+        for window in partitions.parse_windows(context.partition_keys):
+            taken = ingest_platform_contacts(store, messages, window, default_region=default_region)
+            added += taken.added
+            context.add_asset_metadata(
+                {
+                    "added": taken.added,
+                    "invalid_phone_numbers": taken.invalid_phone_numbers,
+                    "invalid_email_addresses": taken.invalid_email_addresses,
+                },
+                partition_key=window.key,
+            )
+        context.log.info("added %d messages about contacts", added)
+        return dg.MaterializeResult(
+            metadata={
+                "summary": markdown(
+                    f"{added:,} messages about contacts taken in." if added else _NOTHING_NEW
+                )
+            }
+        )
+
+    @dg.asset(
+        partitions_def=partitions.open_windows,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="messaging_platform",
+        owners=["team:data-engineering"],
+        kinds={"duckdb", "sql"},
+        tags={"layer": "raw", "personal_data": "true"},
+        metadata=table_metadata("consent_events"),
+    )
+    def consent_events(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, inbox: InboxResource
+    ) -> dg.MaterializeResult[None]:
+        """One row per consent decision: the ledger, only ever added to.
+
+        Who decided what for which channel, when, and the hash of the evidence. A decision that
+        arrives twice, or late, changes nothing it should not: the status of a person is folded
+        from all events in the order of the decisions.
+        """
+        store, messages = warehouse.open(), inbox.open()
+        totals = dict.fromkeys(("granted", "withdrawn", "denied", "unknown status"), 0)
+        for window in partitions.parse_windows(context.partition_keys):
+            taken = ingest_consent_events(store, messages, window, default_region=default_region)
+            for name in totals:
+                totals[name] += getattr(taken, name.replace(" ", "_"))
+            context.add_asset_metadata(
+                {"added": taken.added, "unknown_status": taken.unknown_status},
+                partition_key=window.key,
+            )
+        context.log.info("added %d consent decisions", sum(totals.values()))
+        return dg.MaterializeResult(
+            metadata={"summary": markdown(counts(totals) if any(totals.values()) else _NOTHING_NEW)}
+        )
+
+    return [platform_contacts, consent_events]

@@ -1,0 +1,151 @@
+"""Resources: the warehouse, the inbox, and a client for each Emarsys account.
+
+Their configuration names files and environment variables, so it can be shown; secrets are read
+from the environment when a client is made.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from emarsys_pipeline.emarsys import (
+    EmarsysClient,
+    OAuth2Credentials,
+    RateLimiter,
+    WsseCredentials,
+)
+from emarsys_pipeline.inbox import Inbox
+from emarsys_pipeline.settings import (
+    AccountSettings,
+    OAuth2Connection,
+    SecretReference,
+    Settings,
+)
+from emarsys_pipeline.warehouse import Warehouse
+
+
+class WarehouseResource(dg.ConfigurableResource[None]):
+    """The DuckDB file that all stages write, one at a time, and its published copy."""
+
+    directory: str = Field(description="Folder of warehouse.duckdb and analytics.duckdb")
+    publish_interval_seconds: float = Field(
+        description="The published copy is replaced at most this often"
+    )
+
+    def open(self) -> Warehouse:
+        """The warehouse with its schema up to date; nothing stays open between its calls."""
+        warehouse = self.without_migration()
+        warehouse.migrate()
+        return warehouse
+
+    def without_migration(self) -> Warehouse:
+        """The warehouse as it is, for sensors: migrating would wait for the run that writes."""
+        return Warehouse(
+            Path(self.directory), publish_interval_seconds=self.publish_interval_seconds
+        )
+
+
+class InboxResource(dg.ConfigurableResource[None]):
+    """The durable queue in which webhooks, files and commands leave messages."""
+
+    path: str = Field(description="The inbox's SQLite file")
+
+    def open(self) -> Inbox:
+        """The inbox."""
+        return Inbox(Path(self.path))
+
+
+class AccountConnection(dg.Config):
+    """How one Emarsys account is reached; credentials by the name of their variable."""
+
+    name: str = Field(description="Account name from the settings")
+    base_url: str = Field(description="Root of the Emarsys API")
+    auth: str = Field(description="wsse or oauth2")
+    user_variable: str = Field(
+        description="Environment variable that holds the user name or client id"
+    )
+    secret_variable: str = Field(description="Environment variable that holds the secret")
+    token_url: str | None = Field(default=None, description="OAuth2: where tokens are issued")
+
+    @classmethod
+    def of(cls, account: AccountSettings) -> "AccountConnection":
+        """The connection that the settings give an account."""
+        connection = account.connection
+        if isinstance(connection, OAuth2Connection):
+            return cls(
+                name=account.name,
+                base_url=account.base_url,
+                auth=connection.auth,
+                user_variable=connection.client_id.variable,
+                secret_variable=connection.client_secret.variable,
+                token_url=connection.token_url,
+            )
+        return cls(
+            name=account.name,
+            base_url=account.base_url,
+            auth=connection.auth,
+            user_variable=connection.username.variable,
+            secret_variable=connection.secret.variable,
+        )
+
+    def credentials(self) -> WsseCredentials | OAuth2Credentials:
+        """The credentials, read from the environment now.
+
+        Raises:
+            SettingsError: a variable is not set; the message names it.
+        """
+        user = SecretReference(self.user_variable).reveal()
+        secret = SecretReference(self.secret_variable).reveal()
+        if self.auth == "oauth2" and self.token_url is not None:
+            return OAuth2Credentials(user, secret, self.token_url)
+        return WsseCredentials(user, secret)
+
+
+class EmarsysAccounts(dg.ConfigurableResource[None]):
+    """The configured Emarsys accounts; all processes share one account's rate limit."""
+
+    accounts: list[AccountConnection] = Field(description="One connection per account")
+    rate_limit_path: str = Field(description="File through which processes share rate limits")
+
+    @contextmanager
+    def client(self, account: str) -> Iterator[EmarsysClient]:
+        """A client for this account.
+
+        Raises:
+            SettingsError: a credential's environment variable is not set.
+            KeyError: the settings have no such account.
+        """
+        connections = {connection.name: connection for connection in self.accounts}
+        if account not in connections:
+            raise KeyError(
+                f"the settings have no account {account}, they have {sorted(connections)}: put it "
+                "back into the settings file, or delete the partitions of its segments"
+            )
+        connection = connections[account]
+        with (
+            closing(RateLimiter(Path(self.rate_limit_path))) as rate_limiter,
+            EmarsysClient(
+                connection.credentials(),
+                base_url=connection.base_url,
+                rate_limiter=rate_limiter,
+            ) as client,
+        ):
+            yield client
+
+
+def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[None]]:
+    """All resources, by the names under which assets and sensors ask for them."""
+    return {
+        "warehouse": WarehouseResource(
+            directory=str(settings.warehouse_directory),
+            publish_interval_seconds=settings.publish.min_interval_seconds,
+        ),
+        "inbox": InboxResource(path=str(settings.inbox_path)),
+        "emarsys": EmarsysAccounts(
+            accounts=[AccountConnection.of(account) for account in settings.accounts],
+            rate_limit_path=str(settings.rate_limit_path),
+        ),
+    }
