@@ -84,6 +84,11 @@ class WsseCredentials:
         return False
 
 
+def wsse_days_left(today: date) -> int:
+    """Days until WSSE is switched off; negative afterwards."""
+    return (WSSE_ENDS_ON - today).days
+
+
 def wsse_digest(nonce: str, created: str, secret: str) -> str:
     """Base64 of the 40 lower-case hex characters of the SHA-1, not of its 20 bytes."""
     digest = hashlib.sha1((nonce + created + secret).encode(), usedforsecurity=False).hexdigest()

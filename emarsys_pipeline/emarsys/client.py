@@ -1,21 +1,26 @@
 """The client of one Emarsys account: sign-in, limits and retries around all calls."""
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from emarsys_pipeline.emarsys.auth import Credentials
+from emarsys_pipeline.emarsys.contact_lists import ContactListCalls
 from emarsys_pipeline.emarsys.contacts import ContactCalls
+from emarsys_pipeline.emarsys.events import EventCalls
 from emarsys_pipeline.emarsys.exports import ExportCalls
 from emarsys_pipeline.emarsys.fields import FieldCalls
 from emarsys_pipeline.emarsys.rate_limit import RateLimiter, RateLimitStatus
 from emarsys_pipeline.emarsys.retries import RetrySettings
 from emarsys_pipeline.emarsys.segments import SegmentCalls
+from emarsys_pipeline.emarsys.shapes import as_map
 from emarsys_pipeline.emarsys.transport import Transport
 
 DEFAULT_BASE_URL = "https://api.emarsys.net"
 
 
-class EmarsysClient(FieldCalls, SegmentCalls, ExportCalls, ContactCalls):
+class EmarsysClient(
+    FieldCalls, SegmentCalls, ContactListCalls, ExportCalls, ContactCalls, EventCalls
+):
     """One Emarsys account; a context manager, safe to share between threads.
 
     Example:
@@ -53,6 +58,10 @@ class EmarsysClient(FieldCalls, SegmentCalls, ExportCalls, ContactCalls):
             retries=retries or RetrySettings(),
             timeout=(connect_timeout_seconds, read_timeout_seconds),
         )
+
+    def get_settings(self) -> dict[str, Any]:
+        """The account's settings as Emarsys writes them (``customer.settings``)."""
+        return as_map(self._get("settings"))
 
     @property
     def calls(self) -> int:

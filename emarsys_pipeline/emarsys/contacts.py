@@ -1,6 +1,5 @@
 """Contacts: read, update, create, check and query."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +21,7 @@ from emarsys_pipeline.emarsys.shapes import (
     errors_of,
     field_ids_as_numbers,
 )
-from emarsys_pipeline.emarsys.transport import Request
+from emarsys_pipeline.emarsys.transport import Request, json_content
 
 MAX_CONTACTS_PER_CALL = 1000
 MAX_WRITE_BYTES = 8_000_000  # PUT contact
@@ -143,13 +142,14 @@ class ContactCalls(Endpoints):
         if not 1 <= len(contacts) <= MAX_CONTACTS_PER_CALL:
             raise ValueError(f"{len(contacts)} contacts in one request; 1 to 1000 are allowed")
         body = {"key_id": key_field, "contacts": [dict(contact) for contact in contacts]}
-        size = len(json.dumps(body))
-        if size > MAX_WRITE_BYTES:
+        content = json_content(body)
+        if len(content) > MAX_WRITE_BYTES:
             raise ValueError(
-                f"a request of {size:,} bytes; {MAX_WRITE_BYTES:,} are allowed: send fewer contacts"
+                f"a request of {len(content):,} bytes; {MAX_WRITE_BYTES:,} are allowed: "
+                "send fewer contacts"
             )
         request = Request(
-            method=method, path="contact/", query=query, body=body, is_repeatable=False
+            method=method, path="contact/", query=query, content=content, is_repeatable=False
         )
         reply = self._transport.reply(request)
         data = as_map(reply.data)

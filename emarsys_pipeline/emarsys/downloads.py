@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -67,8 +66,6 @@ class Download:
                 self._transport.count_bytes(len(chunk))
                 if self._on_bytes:
                     self._on_bytes(size)
-            file.flush()
-            os.fsync(file.fileno())
         return size
 
     def _refuse(self, request: Request, response: requests.Response, content_type: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from emarsys_pipeline.emarsys.transport import Request, Transport
+from emarsys_pipeline.emarsys.transport import Request, Transport, json_content
 
 
 class Endpoints:
@@ -18,5 +18,6 @@ class Endpoints:
 
     def _post(self, path: str, body: object, *, is_repeatable: bool) -> Any:
         """The ``data`` of a POST; the caller says whether repeating it is harmless."""
-        request = Request(method="POST", path=path, body=body, is_repeatable=is_repeatable)
+        content = json_content(body)
+        request = Request(method="POST", path=path, content=content, is_repeatable=is_repeatable)
         return self._transport.call(request)

@@ -8,6 +8,9 @@ The tree::
     ├── IncompleteExportError        the downloaded file is not a whole CSV file
     ├── ExportFailedError            Emarsys could not make the file, or no longer has it
     │   └── ExportNotReadyError      the file was not made before our deadline
+    ├── UnknownNameError             no field, choice or event is called so, or several are
+    ├── UnusableValueError           the field cannot take this value
+    ├── ContactFailedError           an action on one contact failed for this contact
     └── ReplyError                   Emarsys answered that it did not do it
         ├── AuthenticationError      HTTP 401
         ├── PermissionMissingError   HTTP 403
@@ -120,6 +123,30 @@ class ExportNotReadyError(ExportFailedError):
     """The file was not made before our deadline; the export may still be running."""
 
     default_remedy = "Wait for the same export again, with a longer deadline."
+
+
+class UnknownNameError(EmarsysError):
+    """No field, choice or event is called so, or several are; the message names the nearest."""
+
+    default_remedy = "Use one of the names, string ids or ids of this account."
+
+
+class UnusableValueError(EmarsysError):
+    """The field cannot take this value; the message does not repeat the value."""
+
+    default_remedy = "Give a value of the field's type."
+
+
+class ContactFailedError(EmarsysError):
+    """An action on one contact failed for this contact; ``code`` as in ``ContactError``."""
+
+    default_remedy = "Check the key field and the key value."
+
+    def __init__(self, *, action: str, code: int, text: str, is_retryable: bool) -> None:
+        self.code = code
+        self.text = text
+        super().__init__(f"{action} failed for this contact with code {code} ({text})")
+        self.is_retryable = is_retryable
 
 
 class ReplyError(EmarsysError):

@@ -29,15 +29,7 @@ class FieldCalls(Endpoints):
 
         Language codes are Emarsys's own, not ISO throughout: ``cz``, ``dk``, ``jp``, ``cn``.
         """
-        return [
-            Field(
-                id=as_id(item["id"]),
-                name=str(item.get("name") or ""),
-                string_id=str(item.get("string_id") or ""),
-                application_type=str(item.get("application_type") or ""),
-            )
-            for item in as_list(self._get(f"field/translate/{language}"))
-        ]
+        return _fields(self._get(f"field/translate/{language}"))
 
     def list_choices(
         self, field_ids: Sequence[str], language: str = "en"
@@ -56,8 +48,28 @@ class FieldCalls(Endpoints):
         """The choices of one field (``field.singlechoice.trans.list``), in display order."""
         return _choices(self._get(f"field/{int(field_id)}/choice/translate/{language}"))
 
+    def list_default_choices(self, field_id: str) -> list[Choice]:
+        """The same in the account's default language (``field.singlechoice.list``)."""
+        return _choices(self._get(f"field/{int(field_id)}/choice"))
+
+    def list_default_fields(self) -> list[Field]:
+        """All fields with their names in the account's default language (``field.get``)."""
+        return _fields(self._get("field"))
+
 
 def _choices(items: object) -> list[Choice]:
     return [
         Choice(id=as_id(item["id"]), label=str(item.get("choice") or "")) for item in as_list(items)
+    ]
+
+
+def _fields(items: object) -> list[Field]:
+    return [
+        Field(
+            id=as_id(item["id"]),
+            name=str(item.get("name") or ""),
+            string_id=str(item.get("string_id") or ""),
+            application_type=str(item.get("application_type") or ""),
+        )
+        for item in as_list(items)
     ]

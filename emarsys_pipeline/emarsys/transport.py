@@ -1,5 +1,6 @@
 """The one way to Emarsys: every request is signed, sent, logged, read and retried here."""
 
+import json
 import logging
 import random
 import threading
@@ -11,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
 
 from emarsys_pipeline.emarsys.auth import Credentials, Timeout
 from emarsys_pipeline.emarsys.errors import (
@@ -32,6 +34,11 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+HEADERS = {
+    "Accept": "application/json, text/csv",
+    "Content-Type": "application/json",
+    "User-Agent": "emarsys_pipeline",
+}
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -44,7 +51,7 @@ class Request:
         path: below ``/api/vN/``; never holds contact values, so that it can be logged.
         is_repeatable: whether sending it twice does no harm.
         query: parameters of the address; may hold contact values, so it is never logged.
-        body: sent as JSON when not None; never logged.
+        content: JSON from ``json_content``, None for no body; never logged.
         has_envelope: whether the reply is wrapped in replyCode, replyText and data.
     """
 
@@ -52,8 +59,13 @@ class Request:
     path: str
     is_repeatable: bool
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: object = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
     has_envelope: bool = True
+
+
+def json_content(body: object) -> bytes:
+    """``body`` as compact JSON in UTF-8; a ValueError where JSON has no such value."""
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 class NoImplicitSignIn(requests.auth.AuthBase):
@@ -209,8 +221,8 @@ class Transport:
             return session.request(
                 request.method,
                 url,
-                json=request.body,
-                headers={"Accept": "application/json, text/csv", **signature},
+                data=request.content,
+                headers={**HEADERS, **signature},
                 timeout=timeout,
                 allow_redirects=False,  # a redirect would drop the body and leak the signature
                 stream=True,
@@ -220,8 +232,9 @@ class Transport:
 
     def _no_reply(self, request: Request, error: requests.RequestException) -> NoReplyError:
         """Our error for one of requests, whose own message holds the query: it is not chained."""
-        was_sent = not (
-            isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
+        cause = getattr(error.args[0], "reason", None) if error.args else None
+        was_sent = not isinstance(error, requests.ConnectTimeout) and not isinstance(
+            cause, NewConnectionError
         )
         return NoReplyError(
             method=request.method,
