@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, field_validator, mode
 
 from emarsys_pipeline.settings.accounts import AccountSettings
 from emarsys_pipeline.settings.secret import SecretReference, SettingsError
-from emarsys_pipeline.settings.sections import LOOPBACK_HOSTS, Mistakes, Section
+from emarsys_pipeline.settings.sections import Mistakes, Section
 from emarsys_pipeline.windows import WindowGrid, is_window_length
 
 # The limits that Emarsys itself sets; both may only be lowered.
@@ -149,7 +149,7 @@ class StitchingSettings(Section):
 
 
 class WebhookSettings(Section):
-    """The webhook service."""
+    """The webhook service; an endpoint without secret refuses every call."""
 
     host: str = Field(default="127.0.0.1", description="the address to listen on")
     port: int = Field(default=8026, ge=0, le=65535, description="the port to listen on")
@@ -158,6 +158,10 @@ class WebhookSettings(Section):
     )
     emarsys_secret: SecretReference | None = Field(
         default=None, description="${NAME} of the variable with the secret of Emarsys's calls"
+    )
+    emarsys_legacy_secret: SecretReference | None = Field(
+        default=None,
+        description="${NAME} of the variable with the secret in the address of legacy nodes",
     )
     platform_auth: Literal["jwt", "hmac", "header"] = Field(
         default="hmac", description="jwt, hmac or header"
@@ -171,20 +175,6 @@ class WebhookSettings(Section):
     rate_per_second: float = Field(
         default=5000.0, gt=0, description="requests a second that are taken before 429"
     )
-
-    @model_validator(mode="after")
-    def _asks_for_signatures(self) -> Self:
-        mistakes = Mistakes()
-        if self.host not in LOOPBACK_HOSTS:
-            for key in ("platform_secret", "emarsys_secret"):
-                if getattr(self, key) is None:
-                    mistakes.add(
-                        (key,),
-                        f"is missing while the service listens on {self.host}, where others could "
-                        "write consent; write ${NAME} here and export NAME",
-                    )
-        mistakes.raise_if_any()
-        return self
 
 
 class PublishSettings(Section):

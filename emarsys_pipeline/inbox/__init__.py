@@ -1,0 +1,32 @@
+"""The durable queue in front of the warehouse: what the messaging side and automations send.
+
+Webhooks, files and single commands come in by one door, :meth:`Inbox.put`, and the stages read
+them from there. Nothing here opens the warehouse.
+"""
+
+from emarsys_pipeline.inbox.files import FileLoaded, RejectedRow, load_file
+from emarsys_pipeline.inbox.messages import (
+    AutomationMessage,
+    ConsentMessage,
+    ContactMessage,
+    Message,
+    MessageError,
+    parse_message,
+)
+from emarsys_pipeline.inbox.queue import Delivery, Inbox, PutResult, Rejected
+
+__all__ = [
+    "AutomationMessage",
+    "ConsentMessage",
+    "ContactMessage",
+    "Delivery",
+    "FileLoaded",
+    "Inbox",
+    "Message",
+    "MessageError",
+    "PutResult",
+    "Rejected",
+    "RejectedRow",
+    "load_file",
+    "parse_message",
+]
