@@ -1,0 +1,19 @@
+-- Reads: operations, mapped_values. Gives: rows of mapped_contacts; those of contacts that left
+-- hold no values.
+select
+    $account as account,
+    $segment_id as segment_id,
+    $window_start as window_start,
+    operations.contact_id,
+    operations.operation,
+    operations.changed_fields,
+    mapped_values.row_hash,
+    mapped_values.phone_numbers,
+    mapped_values.email_addresses,
+    mapped_values.requested_at,
+    $run_id as run_id,
+    now() as loaded_at
+    {{ values }}
+from operations
+join mapped_values using (contact_id)
+order by operations.contact_id
