@@ -154,7 +154,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
         try:
             yield from map(_csv_row, count(1), reader)
         except csv.Error as error:
-            raise ValueError(f"{path.name}, line {reader.line_num}: {error}") from error
+            raise ValueError(f"{path.name}, after line {reader.line_num}: {error}") from error
 
 
 def _csv_row(number: int, row: dict[str | Any, str | Any]) -> Row:
