@@ -1,11 +1,12 @@
 """Finds fields, choices and events by what people call them, and names the nearest otherwise.
 
-Upper and lower case and blanks at the ends do not matter. An id wins over a string id, and that
-over a name.
+Upper and lower case and blanks at the ends do not matter; for fields neither do hyphens, blanks
+and underscores (Emarsys itself writes E-Mail, E-mail and Email). An id wins over a string id, that
+over a name, and that over a name spelt loosely.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from emarsys_pipeline.emarsys.errors import UnknownNameError
 from emarsys_pipeline.emarsys.fields import INTERNAL_KEYS
@@ -21,12 +22,17 @@ def find_field(fields: Sequence[Field], called: str) -> Field:
     Raises:
         UnknownNameError: there is none, or several have this name.
     """
-    wanted = _plain(called)
-    for identifier in ("id", "string_id", "name"):
-        found = [field for field in fields if _plain(getattr(field, identifier)) == wanted]
+    spellings: tuple[tuple[str, Callable[[Field], str]], ...] = (
+        (_plain(called), lambda field: field.id),
+        (_plain(called), lambda field: _plain(field.string_id)),
+        (_plain(called), lambda field: _plain(field.name)),
+        (_loose(called), lambda field: _loose(field.name)),
+    )
+    for wanted, spelt in spellings:
+        found = [field for field in fields if wanted and spelt(field) == wanted]
         if len(found) == 1:
             return found[0]
-        if wanted and found:
+        if found:
             ids = ", ".join(field.id for field in found)
             raise UnknownNameError(
                 f"several fields are called {called!r}: {ids}", remedy="Use one of these ids."
@@ -90,6 +96,10 @@ def find_event(events: Sequence[ExternalEvent], called: str) -> ExternalEvent:
 
 def _plain(text: str) -> str:
     return text.strip().casefold()
+
+
+def _loose(text: str) -> str:
+    return "".join(character for character in _plain(text) if character not in "-_ ")
 
 
 def _nearest(called: str, names: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """Keeps all threads and processes of one API user under Emarsys's limit of requests a minute.
 
-A request counts from the moment its slot is taken until ``WINDOW_SECONDS`` after its reply began:
+A request counts from the moment its slot is taken until a minute after its reply began:
 the server received it somewhere in between, so no window at the server can hold more than the
 limit, however long replies take. Slots live in a SQLite file that all processes open.
 """
@@ -44,16 +44,21 @@ class RateLimitStatus:
 
 
 class RateLimiter:
-    """Slots for requests, shared through ``path``; in memory for one process when None."""
+    """Slots for requests, shared through ``path``; in memory for one process when None.
+
+    ``window_seconds`` is Emarsys's minute; only tests make it shorter.
+    """
 
     def __init__(
         self,
         path: Path | None = None,
         *,
+        window_seconds: float = WINDOW_SECONDS,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._path = path
+        self._window_seconds = window_seconds
         self._now = now
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -89,7 +94,7 @@ class RateLimiter:
         now = self._now()
         with self._transaction() as connection:
             connection.execute(
-                "update slots set expires_at = ? where slot = ?", (now + WINDOW_SECONDS, slot)
+                "update slots set expires_at = ? where slot = ?", (now + self._window_seconds, slot)
             )
             if status is None:
                 return
@@ -123,7 +128,7 @@ class RateLimiter:
             # rows further ahead than any slot can be come from a clock that was set back
             connection.execute(
                 "delete from slots where expires_at <= ? or expires_at > ?",
-                (now, now + ABANDONED_AFTER_SECONDS + WINDOW_SECONDS),
+                (now, now + ABANDONED_AFTER_SECONDS + self._window_seconds),
             )
             row = connection.execute(
                 "select per_window, blocked_until from limits where credential = ?", (key,)

@@ -38,15 +38,23 @@ class Recorded:
         return json.loads(self.body)
 
 
-def ok(data: object = None, **headers: str) -> Answer:
-    return envelope(0, "OK", data, **headers)
+def ok(data: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+    return envelope(0, "OK", data, headers=headers)
 
 
-def envelope(code: int, text: str, data: object = "", status: int = 200, **headers: str) -> Answer:
+def envelope(
+    code: int,
+    text: str,
+    data: object = "",
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     document = {"replyCode": code, "replyText": text, "data": data}
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(
-        status, json.dumps(document).encode(), {"Content-Type": "application/json", **named}
+        status,
+        json.dumps(document).encode(),
+        {"Content-Type": "application/json", **(headers or {})},
     )
 
 
@@ -102,6 +110,7 @@ class Handler(BaseHTTPRequestHandler):
     """Records each request and sends the next scripted answer."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet: two would wait for a delayed acknowledgement
     server: ScriptedServer
 
     def answer(self) -> None:
