@@ -1,5 +1,7 @@
 """All definitions of one deployment."""
 
+import warnings
+
 import dagster as dg
 
 from emarsys_pipeline.defs.automation import build_automation_sensor
@@ -21,6 +23,15 @@ from emarsys_pipeline.settings import Settings
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """Everything that Dagster loads, for these settings; touches no network, file or secret."""
+    with warnings.catch_warnings():
+        # Backfill policies and some partition mappings are marked beta or preview by Dagster:
+        # nothing that a user of this pipeline could act on.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return _build(settings)
+
+
+def _build(settings: Settings) -> dg.Definitions:
     partitions = Partitions(settings.windows.grid)
     delay_minutes = settings.windows.delay_minutes
     return dg.Definitions(

@@ -54,7 +54,7 @@ class InboxResource(dg.ConfigurableResource[None]):
     path: str = Field(description="The inbox's SQLite file")
 
     def open(self) -> Inbox:
-        """The inbox."""
+        """The inbox; use it in a ``with`` block, it is a file that stays open."""
         return Inbox(Path(self.path))
 
 

@@ -36,10 +36,13 @@ def build_messaging_assets(settings: Settings, partitions: Partitions) -> list[d
         e-mail addresses are normalised as those from Emarsys are, so that both sides meet in one
         identity. Materializing a window again adds only what it lacks.
         """
-        store, messages = warehouse.open(), inbox.open()
+        store = warehouse.open()
         added = 0
         for window in partitions.parse_windows(context.partition_keys):
-            taken = ingest_platform_contacts(store, messages, window, default_region=default_region)
+            with inbox.open() as messages:
+                taken = ingest_platform_contacts(
+                    store, messages, window, default_region=default_region
+                )
             added += taken.added
             context.add_asset_metadata(
                 {
@@ -76,10 +79,13 @@ def build_messaging_assets(settings: Settings, partitions: Partitions) -> list[d
         arrives twice, or late, changes nothing it should not: the status of a person is folded
         from all events in the order of the decisions.
         """
-        store, messages = warehouse.open(), inbox.open()
+        store = warehouse.open()
         totals = dict.fromkeys(("granted", "withdrawn", "denied", "unknown status"), 0)
         for window in partitions.parse_windows(context.partition_keys):
-            taken = ingest_consent_events(store, messages, window, default_region=default_region)
+            with inbox.open() as messages:
+                taken = ingest_consent_events(
+                    store, messages, window, default_region=default_region
+                )
             for name in totals:
                 totals[name] += getattr(taken, name.replace(" ", "_"))
             context.add_asset_metadata(

@@ -1,18 +1,18 @@
 """opt_in_pushes: the outbox, drained account by account."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import dagster as dg
 
 from emarsys_pipeline.defs.failures import failure
 from emarsys_pipeline.defs.opt_in.checks import push_check, push_check_spec
+from emarsys_pipeline.defs.opt_in.drain import OutboxDrain
 from emarsys_pipeline.defs.progress import log_progress
 from emarsys_pipeline.defs.resources import EmarsysAccounts, InboxResource, WarehouseResource
 from emarsys_pipeline.defs.summaries import Metadata, markdown, table
 from emarsys_pipeline.defs.table_schemas import table_metadata
 from emarsys_pipeline.settings import Settings
-from emarsys_pipeline.stages.opt_in_pushes import OptInPushed, make_refresh, push_account
+from emarsys_pipeline.stages.opt_in_pushes import OptInPushed
 
 _OUTCOMES = ("accepted", "rejected", "retrying", "unknown", "superseded", "requests")
 
@@ -43,33 +43,16 @@ def build_push_asset(settings: Settings) -> dg.AssetsDefinition:
         what is due.
         """
         store = warehouse.open()
-        # Looked at before each request, so that no value is sent that was already superseded.
-        refresh = make_refresh(
-            inbox.open(),
-            settings.windows.grid,
-            accounts=settings.accounts,
-            default_region=settings.accounts[0].default_region,
-            run_id=context.run.run_id,
-            now=lambda: datetime.now(UTC),
-        )
-        pushed: dict[str, OptInPushed] = {}
-        errors: dict[str, Exception] = {}
-        for account in settings.accounts:
-            if account.opt_in is None:
-                continue
-            try:
-                with emarsys.client(account.name) as client:
-                    pushed[account.name] = push_account(
-                        store,
-                        client,
-                        account,
-                        pushes=settings.pushes,
-                        run_id=context.run.run_id,
-                        refresh=refresh,
-                        progress=log_progress(context.log),
-                    )
-            except Exception as error:  # noqa: BLE001 one account must not hold up the others
-                errors[account.name] = error
+        with inbox.open() as messages:
+            drain = OutboxDrain(
+                settings=settings,
+                warehouse=store,
+                inbox=messages,
+                emarsys=emarsys,
+                run_id=context.run.run_id,
+                progress=log_progress(context.log),
+            )
+            pushed, errors = drain.push()
         yield push_check(store)
         if errors:
             raise failure(

@@ -60,13 +60,14 @@ def build_opt_in_sensor(settings: Settings, partitions: Partitions) -> dg.Sensor
     def opt_in(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, inbox: InboxResource
     ) -> dg.SensorResult:
-        tick = OptInTick(
-            partitions=partitions,
-            pushes=settings.pushes,
-            warehouse=warehouse.without_migration(),
-            inbox=inbox.open(),
-        )
-        return tick.evaluate(context, datetime.now(UTC))
+        with inbox.open() as messages:
+            tick = OptInTick(
+                partitions=partitions,
+                pushes=settings.pushes,
+                warehouse=warehouse.without_migration(),
+                inbox=messages,
+            )
+            return tick.evaluate(context, datetime.now(UTC))
 
     return opt_in
 
