@@ -1,0 +1,218 @@
+"""The ASGI application: the API, the token endpoint, the control API and a page for people."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from emarsys_pipeline.sandbox import oauth
+from emarsys_pipeline.sandbox.control import control_routes
+from emarsys_pipeline.sandbox.description import description_routes
+from emarsys_pipeline.sandbox.exports import ExportRunner
+from emarsys_pipeline.sandbox.faults import FaultRule
+from emarsys_pipeline.sandbox.gate import Answer, Gate, RawRequest
+from emarsys_pipeline.sandbox.rate import rate_headers
+from emarsys_pipeline.sandbox.replies import Reply
+from emarsys_pipeline.sandbox.routes import (
+    account,
+    contact_changes,
+    contact_lists,
+    contacts,
+    events,
+    exports,
+    fields,
+    segment_runs,
+    segments,
+)
+from emarsys_pipeline.sandbox.routing import Route as ApiRoute
+from emarsys_pipeline.sandbox.state import State
+
+_AREAS = (
+    contacts,
+    contact_changes,
+    fields,
+    segments,
+    segment_runs,
+    exports,
+    events,
+    contact_lists,
+    account,
+)
+
+
+def api_routes() -> list[ApiRoute]:
+    """Return every endpoint of the API."""
+    return [route for area in _AREAS for route in area.table.routes]
+
+
+class _Api:
+    """Serves ``/api/v2`` and ``/api/v3``: reads the request, asks the gate, sends the answer."""
+
+    def __init__(self, state: State, gate: Gate) -> None:
+        self._state = state
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = Request(scope, receive)
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return
+        raw_path = scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+        _, _, version, path = (raw_path + "/").split("/", 3)
+        raw = RawRequest(
+            method=request.method,
+            version=version,
+            path=path,
+            query=scope["query_string"].decode("latin-1"),
+            headers=request.headers,
+            body=body,
+            base_url=f"{request.base_url.scheme}://{request.base_url.netloc}/api/{version}",
+        )
+        answer = await run_in_threadpool(self._gate.answer, raw)
+        if answer.reply.content_type == "application/json":
+            content_type = self._state.setting("json_content_type")
+        else:
+            content_type = answer.reply.content_type
+        headers = {
+            **answer.headers,
+            **answer.reply.headers,
+            "Content-Type": content_type,
+            "Date": http_date(self._state),
+            "X-Suite-Response-Time": str(int((time.perf_counter() - started) * 1000)),
+        }
+        await send_answer(answer, headers, send)
+
+
+def http_date(state: State) -> str:
+    """Return the server's time for the Date header, skewed if a switch says so."""
+    skew = timedelta(seconds=state.setting("clock_skew_seconds"))
+    return format_datetime(datetime.now(UTC) + skew, usegmt=True)
+
+
+async def send_answer(answer: Answer, headers: dict[str, str], send: Send) -> None:
+    """Send an answer, or what a fault leaves of it."""
+    fault = answer.fault.name if answer.fault is not None else None
+    if fault in ("reset_before_answer", "commit_then_drop"):
+        drop_connection(send)
+        return
+    if fault == "slow_answer":
+        await asyncio.sleep(_wait_seconds(answer.fault))
+    content = answer.reply.content
+    if isinstance(content, bytes):
+        headers["Content-Length"] = str(len(content))
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.reply.http_status,
+            "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()],
+        }
+    )
+    if fault in ("reset_in_body", "dripping_answer"):
+        await _send_spoilt(answer.fault, await _whole(content), send)
+        return
+    if isinstance(content, bytes):
+        await send({"type": "http.response.body", "body": content})
+        return
+    async for piece in iterate_in_threadpool(content):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _whole(content: bytes | Iterable[bytes]) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    return await run_in_threadpool(b"".join, content)
+
+
+async def _send_spoilt(fault: FaultRule | None, body: bytes, send: Send) -> None:
+    if fault is not None and fault.name == "reset_in_body":
+        await send(
+            {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
+        )
+        # Lets the first half leave before the connection goes.
+        await asyncio.sleep(0.05)
+        drop_connection(send)
+        return
+    parts = 20
+    size = max(-(-len(body) // parts), 1)
+    for start in range(0, len(body), size):
+        await send(
+            {"type": "http.response.body", "body": body[start : start + size], "more_body": True}
+        )
+        await asyncio.sleep(_wait_seconds(fault) / parts)
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _wait_seconds(fault: FaultRule | None) -> float:
+    return float(fault.details.get("wait_seconds", 5)) if fault is not None else 0.0
+
+
+def drop_connection(send: Send) -> None:
+    """Close the client's connection at once.
+
+    ASGI has no message for this. ``send`` is a method of uvicorn's request cycle, which knows the
+    transport; in its h11 and httptools protocols alike.
+    """
+    cycle: Any = getattr(send, "__self__", None)
+    cycle.transport.abort()
+    cycle.disconnected = True
+
+
+class _Token:
+    """Serves ``/oauth2/token``."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        limit = 50
+        headers = {
+            **rate_headers(limit, limit, time.time() + 60),
+            "Content-Type": "application/json",
+            "Date": http_date(self._state),
+        }
+        body = await request.body()
+        reply = oauth.issue_token(self._state, request.headers.get("authorization"), body)
+        await send_answer(Answer(reply), headers, send)
+
+
+async def _healthcheck(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send_answer(Answer(Reply(b"OK", 200, "text/plain")), {"Content-Type": "text/plain"}, send)
+
+
+def make_app(state: State) -> Starlette:
+    """Make the application over an account's state; closing the application closes the state."""
+    runner = ExportRunner(state)
+    gate = Gate(state, runner, api_routes())
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        runner.close()
+        state.close()
+
+    api = _Api(state, gate)
+    return Starlette(
+        routes=[
+            Mount("/api", app=api),
+            Route("/oauth2/token", _Token(state), methods=["POST"]),
+            Mount("/healthcheck", app=_healthcheck),
+            Mount("/control", routes=control_routes(state)),
+            *description_routes(state, api_routes()),
+        ],
+        lifespan=lifespan,
+    )

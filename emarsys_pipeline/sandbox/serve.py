@@ -1,0 +1,118 @@
+"""Starts the server: opens or creates the account, then answers until it is stopped."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+import uvicorn
+
+from emarsys_pipeline.sandbox.app import make_app
+from emarsys_pipeline.sandbox.generate import generate_account
+from emarsys_pipeline.sandbox.state import State
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 8025
+DEFAULT_CONTACTS = 2_000
+DEFAULT_SEED = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """The credentials the sandbox accepts; these are no secrets, the account is made up."""
+
+    username: str = "sandbox001"
+    secret: str = "sandbox-secret"  # noqa: S105 - of a made-up account
+    client_id: str = "sandbox-client"
+    client_secret: str = "sandbox-client-secret"  # noqa: S105 - of a made-up account
+
+
+def open_state(
+    path: Path, *, contacts: int, seed: int, credentials: Credentials, has_rate_limit: bool
+) -> State:
+    """Open the account at a path; make it first when there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = State(path)
+    if state.setting("seed") is None:
+        generate_account(state, contacts=contacts, seed=seed)
+        state.save_settings({"token_key": secrets.token_hex(32)})
+    state.save_settings(
+        {
+            "wsse_secrets": {
+                **(state.setting("wsse_secrets") or {}),
+                credentials.username: credentials.secret,
+            },
+            "oauth_secrets": {
+                **(state.setting("oauth_secrets") or {}),
+                credentials.client_id: credentials.client_secret,
+            },
+            "enforce_rate_limit": has_rate_limit,
+        }
+    )
+    return state
+
+
+def serve(
+    *,
+    port: int = DEFAULT_PORT,
+    contacts: int = DEFAULT_CONTACTS,
+    seed: int = DEFAULT_SEED,
+    state_path: Path | None = None,
+    has_rate_limit: bool = True,
+    credentials: Credentials | None = None,
+    as_json: bool = False,
+) -> None:
+    """Serve the sandbox on loopback until interrupted.
+
+    Args:
+        port: 0 chooses a free one.
+        contacts: how many contacts a new account gets; an existing state keeps its own.
+        seed: the same seed gives the same contacts.
+        state_path: DuckDB file of the account; None makes a temporary one.
+        has_rate_limit: whether more than 1000 requests a minute are refused.
+        credentials: what clients sign in with.
+        as_json: print one JSON line on readiness instead of text for people.
+    """
+    chosen = credentials or Credentials()
+    path = state_path or Path(mkdtemp(prefix="emarsys-sandbox-")) / "sandbox.duckdb"
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((HOST, port))
+    url = f"http://{HOST}:{listener.getsockname()[1]}"
+    state = open_state(
+        path, contacts=contacts, seed=seed, credentials=chosen, has_rate_limit=has_rate_limit
+    )
+    config = uvicorn.Config(
+        make_app(state),
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=3,
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    listener.listen(2048)
+    sys.stdout.write(_announcement(url, chosen, path, as_json=as_json))
+    sys.stdout.flush()
+    server.run(sockets=[listener])
+
+
+def _announcement(url: str, credentials: Credentials, path: Path, *, as_json: bool) -> str:
+    token_url = f"{url}/oauth2/token"
+    if as_json:
+        return json.dumps({"url": url, "token_url": token_url, "state": str(path)}) + "\n"
+    return f"""Emarsys sandbox at {url}
+  API v2 (WSSE):    {url}/api/v2   user {credentials.username}, secret {credentials.secret}
+  API v3 (OAuth2):  {url}/api/v3   client {credentials.client_id}, secret {credentials.client_secret}
+  token endpoint:   {token_url}
+  state:            {path}
+  try:  curl -s -u {credentials.client_id}:{credentials.client_secret} \
+-d grant_type=client_credentials {token_url}
+Stop it with Ctrl-C.
+"""
