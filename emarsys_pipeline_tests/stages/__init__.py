@@ -1,0 +1,1 @@
+"""Tests of the stages, each against a real warehouse."""

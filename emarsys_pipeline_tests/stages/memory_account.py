@@ -1,0 +1,106 @@
+"""An Emarsys account in memory that gives what the client would: fast enough for many histories.
+
+It has one segment per set of members, answers at once and never fails; what goes over the wire is
+tested against the sandbox.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from emarsys_pipeline.emarsys import Choice, ContactsFound, DownloadedExport, ExportStatus, Field
+from emarsys_pipeline_tests.stages.landed_rows import CHOICES, FIELDS
+
+Contact = dict[str, str | None]
+
+SINGLE_CHOICE_FIELDS = {"14", "46"}
+
+
+class MemoryAccount:
+    """Contacts by id, each a map of field id to what getdata gives; segments by id."""
+
+    def __init__(self, *, has_user_id: bool = False) -> None:
+        self.contacts: dict[str, Contact] = {}
+        self.segments: dict[str, set[str]] = {}
+        self.changed: set[str] = set()
+        self.has_user_id = has_user_id
+        self.exports: dict[str, tuple[list[str], list[str], bool]] = {}
+        self.requests: list[str] = []
+
+    def list_fields(self, language: str = "en") -> list[Field]:
+        return [Field(*field) for field in FIELDS]
+
+    def list_choices(
+        self, field_ids: Sequence[str], language: str = "en"
+    ) -> dict[str, list[Choice]]:
+        return {
+            field_id: [Choice(choice[1], choice[2]) for choice in CHOICES if choice[0] == field_id]
+            for field_id in field_ids
+        }
+
+    def count_segment(self, segment_id: str) -> int:
+        return len(self.segments[segment_id])
+
+    def segment_contact_ids(self, segment_id: str, page_size: int = 0) -> Iterator[list[str]]:
+        yield sorted(self.segments[segment_id])
+
+    def start_segment_export(self, segment_id: str, field_ids: Sequence[str], **_: Any) -> str:
+        self.requests.append(f"export {segment_id}")
+        members = sorted(self.segments[segment_id], reverse=True)
+        return self._export(members, field_ids, has_user_id=self.has_user_id)
+
+    def start_changes_export(
+        self, field_ids: Sequence[str], *, since: date, until: date, **_: Any
+    ) -> str:
+        self.requests.append(f"changes {since} {until}")
+        known = sorted(self.changed & set(self.contacts))
+        return self._export(known, field_ids, has_user_id=True)
+
+    def wait_for_export(self, export_id: str, **_: Any) -> ExportStatus:
+        return ExportStatus(export_id, "done")
+
+    def download_export(self, export_id: str, path: Path) -> DownloadedExport:
+        contact_ids, field_ids, has_user_id = self.exports[export_id]
+        names = {field[0]: field[1] for field in FIELDS}
+        header = ["user_id"] * has_user_id + [names[field_id] for field_id in field_ids]
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            for contact_id in contact_ids:
+                values = [self._label(contact_id, field_id) for field_id in field_ids]
+                writer.writerow([contact_id] * has_user_id + values)
+        size = path.stat().st_size
+        return DownloadedExport(path, size, tuple(header), len(contact_ids), has_user_id, "\r\n")
+
+    def get_contacts(
+        self, keys: Sequence[str], *, key_field: str = "id", fields: Sequence[str]
+    ) -> ContactsFound:
+        self.requests.append(f"getdata {len(keys)}")
+        found: list[dict[str, Any]] = []
+        for key in keys:
+            if contact := self.contacts.get(key):
+                values: Mapping[str, Any] = {name: contact.get(name) or None for name in fields}
+                found.append({"id": key, "uid": "u", **_with_lists(values)})
+        return ContactsFound(found, {})
+
+    def _export(
+        self, contact_ids: list[str], field_ids: Sequence[str], *, has_user_id: bool
+    ) -> str:
+        export_id = str(len(self.exports) + 1)
+        self.exports[export_id] = (contact_ids, list(field_ids), has_user_id)
+        return export_id
+
+    def _label(self, contact_id: str, field_id: str) -> str:
+        value = self.contacts[contact_id].get(field_id) or ""
+        if field_id in SINGLE_CHOICE_FIELDS:
+            return next((choice[2] for choice in CHOICES if choice[:2] == (field_id, value)), value)
+        return value
+
+
+def _with_lists(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.split(",") if name == "901" and value else value
+        for name, value in values.items()
+    }
