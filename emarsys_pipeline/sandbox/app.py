@@ -50,6 +50,8 @@ _AREAS = (
     account,
 )
 
+_CYCLE = "emarsys_sandbox.request_cycle"
+
 
 def api_routes() -> list[ApiRoute]:
     """Return every endpoint of the API."""
@@ -93,7 +95,7 @@ class _Api:
             "Date": http_date(self._state),
             "X-Suite-Response-Time": str(int((time.perf_counter() - started) * 1000)),
         }
-        await send_answer(answer, headers, send)
+        await send_answer(answer, headers, scope, send)
 
 
 def http_date(state: State) -> str:
@@ -102,11 +104,11 @@ def http_date(state: State) -> str:
     return format_datetime(datetime.now(UTC) + skew, usegmt=True)
 
 
-async def send_answer(answer: Answer, headers: dict[str, str], send: Send) -> None:
+async def send_answer(answer: Answer, headers: dict[str, str], scope: Scope, send: Send) -> None:
     """Send an answer, or what a fault leaves of it."""
     fault = answer.fault.name if answer.fault is not None else None
     if fault in ("reset_before_answer", "commit_then_drop"):
-        drop_connection(send)
+        drop_connection(scope)
         return
     if fault == "slow_answer":
         await asyncio.sleep(_wait_seconds(answer.fault))
@@ -121,7 +123,7 @@ async def send_answer(answer: Answer, headers: dict[str, str], send: Send) -> No
         }
     )
     if fault in ("reset_in_body", "dripping_answer"):
-        await _send_spoilt(answer.fault, await _whole(content), send)
+        await _send_spoilt(answer.fault, await _whole(content), scope, send)
         return
     if isinstance(content, bytes):
         await send({"type": "http.response.body", "body": content})
@@ -137,14 +139,14 @@ async def _whole(content: bytes | Iterable[bytes]) -> bytes:
     return await run_in_threadpool(b"".join, content)
 
 
-async def _send_spoilt(fault: FaultRule | None, body: bytes, send: Send) -> None:
+async def _send_spoilt(fault: FaultRule | None, body: bytes, scope: Scope, send: Send) -> None:
     if fault is not None and fault.name == "reset_in_body":
         await send(
             {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
         )
         # Lets the first half leave before the connection goes.
         await asyncio.sleep(0.05)
-        drop_connection(send)
+        drop_connection(scope)
         return
     parts = 20
     size = max(-(-len(body) // parts), 1)
@@ -160,15 +162,27 @@ def _wait_seconds(fault: FaultRule | None) -> float:
     return float(fault.details.get("wait_seconds", 5)) if fault is not None else 0.0
 
 
-def drop_connection(send: Send) -> None:
-    """Close the client's connection at once.
-
-    ASGI has no message for this. ``send`` is a method of uvicorn's request cycle, which knows the
-    transport; in its h11 and httptools protocols alike.
-    """
-    cycle: Any = getattr(send, "__self__", None)
+def drop_connection(scope: Scope) -> None:
+    """Close the client's connection at once."""
+    cycle: Any = scope[_CYCLE]
     cycle.transport.abort()
     cycle.disconnected = True
+
+
+class SandboxApp:
+    """The whole application, as the server calls it.
+
+    ASGI has no message that drops a connection. The server's ``send`` is a method of uvicorn's
+    request cycle, which knows the transport, so the cycle is kept in the scope.
+    """
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        scope[_CYCLE] = getattr(send, "__self__", None)
+        await self._app(scope, receive, send)
 
 
 class _Token:
@@ -187,14 +201,15 @@ class _Token:
         }
         body = await request.body()
         reply = oauth.issue_token(self._state, request.headers.get("authorization"), body)
-        await send_answer(Answer(reply), headers, send)
+        await send_answer(Answer(reply), headers, scope, send)
 
 
-async def _healthcheck(_scope: Scope, _receive: Receive, send: Send) -> None:
-    await send_answer(Answer(Reply(b"OK", 200, "text/plain")), {"Content-Type": "text/plain"}, send)
+async def _healthcheck(scope: Scope, _receive: Receive, send: Send) -> None:
+    headers = {"Content-Type": "text/plain"}
+    await send_answer(Answer(Reply(b"OK", 200, "text/plain")), headers, scope, send)
 
 
-def make_app(state: State) -> Starlette:
+def make_app(state: State) -> SandboxApp:
     """Make the application over an account's state; closing the application closes the state."""
     runner = ExportRunner(state)
     gate = Gate(state, runner, api_routes())
@@ -206,7 +221,7 @@ def make_app(state: State) -> Starlette:
         state.close()
 
     api = _Api(state, gate)
-    return Starlette(
+    app = Starlette(
         routes=[
             Mount("/api", app=api),
             Route("/oauth2/token", _Token(state), methods=["POST"]),
@@ -216,3 +231,4 @@ def make_app(state: State) -> Starlette:
         ],
         lifespan=lifespan,
     )
+    return SandboxApp(app)

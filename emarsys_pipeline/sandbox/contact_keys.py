@@ -56,7 +56,7 @@ def find_key_field(catalogue: Catalogue, reference: Any, default: str) -> KeyFie
 def find_contacts(
     connection: duckdb.DuckDBPyConnection, key: KeyField, values: Sequence[Any]
 ) -> dict[str, list[int]]:
-    """Return the ids of the contacts that hold each normalised key value; unknown ones are absent."""
+    """Return contact ids by normalised key value; values that no contact holds are absent."""
     wanted = list(dict.fromkeys(key.normalise(value) for value in values))
     if key.column == "id":
         numbers = [int(value) for value in wanted if value.isascii() and value.isdigit()]

@@ -62,7 +62,7 @@ def remove_members(state: State, list_id: int, contact_ids: Sequence[int] | None
         if contact_ids is not None:
             parameters["ids"] = list(contact_ids)
         row = connection.execute(
-            "delete from contact_list_members where contact_list_id = $list" + condition,
+            f"delete from contact_list_members where contact_list_id = $list{condition}",  # noqa: S608
             parameters,
         ).fetchone()
     return int(row[0]) if row else 0

@@ -46,7 +46,7 @@ class WriteRequest:
 
 
 def write_contacts(state: State, request: WriteRequest) -> WriteOutcome:
-    """Apply contacts in the order sent, in one transaction; a refused one does not stop the others."""
+    """Apply contacts in the order sent, in one transaction; a refused one stops no other."""
     with state.write() as connection:
         return _Writer(state, connection, request).run()
 
@@ -70,6 +70,7 @@ class _Writer:
         self.next_contact_id = next_id(connection, "contacts", "id", _FIRST_NEW_CONTACT_ID)
 
     def run(self) -> WriteOutcome:
+        """Write everything and return what became of it."""
         for index, contact in enumerate(self.request.contacts):
             self._one(index, contact)
         self._insert_created()

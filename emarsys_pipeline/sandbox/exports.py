@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import secrets
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,8 @@ from typing import Any
 
 from emarsys_pipeline.sandbox.catalogue import CHOICE_TYPES, AccountField
 from emarsys_pipeline.sandbox.replies import ApiError, bad_parameter
-from emarsys_pipeline.sandbox.state import State, next_id, utc_now
+from emarsys_pipeline.sandbox.state import State, next_id, utc_now, vienna_text
+from emarsys_pipeline.sandbox.webhooks import notify_export
 
 _FIRST_EXPORT_ID = 5120
 _RUNNING = ("scheduled", "in progress")
@@ -69,8 +71,16 @@ class ExportRunner:
                 "update exports set status = 'error' where status in (?, ?)", _RUNNING
             )
 
-    def start(self, order: ExportOrder, members_query: str, parameters: list[Any]) -> int:
+    def start(
+        self,
+        order: ExportOrder,
+        members_query: str,
+        parameters: list[Any],
+        prepare: Callable[[], None] | None = None,
+    ) -> int:
         """Start an export of the contacts that a query selects as ``contact_id``; return its id.
+
+        ``prepare`` runs in the background first.
 
         Raises:
             ApiError: 400 with 4001 when an identical export is running.
@@ -88,7 +98,7 @@ class ExportRunner:
                 "insert into exports values (?, ?, ?, ?, ?, 'in progress', null, null, null)",
                 [export_id, order.kind, key, json.dumps(_order_document(order)), utc_now()],
             )
-        self._workers.submit(self._write, export_id, order, members_query, parameters)
+        self._workers.submit(self._write, export_id, order, members_query, parameters, prepare)
         return export_id
 
     def close(self) -> None:
@@ -96,11 +106,18 @@ class ExportRunner:
         self._workers.shutdown(wait=True, cancel_futures=True)
 
     def _write(
-        self, export_id: int, order: ExportOrder, members_query: str, parameters: list[Any]
+        self,
+        export_id: int,
+        order: ExportOrder,
+        members_query: str,
+        parameters: list[Any],
+        prepare: Callable[[], None] | None,
     ) -> None:
         name = f"contacts_{export_id}_{order.language}-{secrets.token_hex(3)}.csv"
         status, rows = "done", None
         try:
+            if prepare is not None:
+                prepare()
             rows = write_file(
                 self._state, order, members_query, parameters, self._state.files / name
             )
@@ -114,8 +131,6 @@ class ExportRunner:
                     [status, name, rows, utc_now(), export_id],
                 )
         if order.notification_url:
-            from emarsys_pipeline.sandbox.webhooks import notify_export
-
             notify_export(
                 order.notification_url, status_document(find_export(self._state, export_id))
             )
@@ -153,8 +168,6 @@ def find_export(state: State, export_id: Any) -> Export:
 
 def status_document(export: Export) -> dict[str, Any]:
     """Return an export as ``GET export/{id}`` tells it."""
-    from emarsys_pipeline.sandbox.state import vienna_text
-
     return {
         "id": str(export.export_id),
         "created": vienna_text(export.created_at),

@@ -73,12 +73,13 @@ def _multi_choice(field: AccountField, value: Any) -> str | None:
 
 
 def _date(field: AccountField, text: str) -> str:
+    refused = FieldValueError(2007, f"Invalid date format for field: {field.field_id}")
+    if not _DATE.fullmatch(text):
+        raise refused
     try:
-        if not _DATE.fullmatch(text):
-            raise ValueError(text)
         return date.fromisoformat(text).isoformat()
     except ValueError as error:
-        raise FieldValueError(2007, f"Invalid date format for field: {field.field_id}") from error
+        raise refused from error
 
 
 def _number(field: AccountField, text: str) -> str:

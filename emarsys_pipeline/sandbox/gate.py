@@ -1,4 +1,4 @@
-"""The order in which a request to the API is judged: credentials, rate, route, permission, fault."""
+"""The order in which a request is judged: credentials, rate, route, permission, fault."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import duckdb
 
 from emarsys_pipeline.sandbox.state import State, read_sql, utc_now
 
-# Rows of the large segments lie far above those of ordinary contacts, so neither disturbs the other.
+# Rows of the large segments lie far above those of ordinary contacts: neither disturbs the other.
 FIRST_LARGE_ROW = 50_000_000
 FIRST_CONTACT_ID = 700_001
 EVERYONE = 0

@@ -72,14 +72,13 @@ def consent_documents(
     )
 
 
-def choose_contacts(state: State, count: int, *, known_only: bool = True) -> list[str]:
-    """Choose contacts of the platform that have decided least often so far, in a fixed order."""
-    condition = "where p.person is not null" if known_only else ""
+def choose_contacts(state: State, count: int) -> list[str]:
+    """Choose contacts known to Emarsys that have decided least often so far, in a fixed order."""
     rows = state.rows(
         "select p.platform_contact_id from platform_contacts as p left join"
         " (select platform_contact_id, count(*) as made from platform_consents group by 1) as c"
-        f" using (platform_contact_id) {condition}"
-        " order by coalesce(made, 0), hash(?, p.platform_contact_id), p.platform_contact_id limit ?",
+        " using (platform_contact_id) where p.person is not null"
+        " order by coalesce(made, 0), hash(?, platform_contact_id), platform_contact_id limit ?",
         [state.setting("seed"), count],
     )
     return [contact_id for (contact_id,) in rows]

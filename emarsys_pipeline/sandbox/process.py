@@ -62,7 +62,7 @@ class Sandbox:
         return dict(self.control("POST", "advance", {"duration": duration}))
 
     def set_fault(self, name: str, endpoint: str = "*", **rule: Any) -> None:
-        """Add a fault rule: ``segment``, ``export``, ``after``, ``times`` and the fault's details."""
+        """Add a fault rule: segment, export, after, times and the fault's own details."""
         self.control("POST", "faults", {"name": name, "endpoint": endpoint, **rule})
 
     def clear_faults(self) -> None:
@@ -102,7 +102,7 @@ class Sandbox:
         return list(self.control("GET", "requests", {"after": after}))
 
     def log(self, **narrow: Any) -> list[dict[str, Any]]:
-        """Return values written to contacts in order; ``contact_id``, ``field``, ``after`` narrow."""
+        """Return values written to contacts in order; contact_id, field and after narrow them."""
         return list(self.control("GET", "log", narrow))
 
     def field_values(self, field: str, *, only_set: bool = False) -> dict[str, str | None]:

@@ -144,26 +144,34 @@ def find_route(routes: Iterable[Route], method: str, segments: tuple[str, ...]) 
     allowed: list[str] = []
     malformed: str | None = None
     for route in routes:
-        names = route.pattern.split("/")
-        if len(names) != len(segments):
+        values = _path_values(route.pattern.split("/"), segments)
+        if values is None:
             continue
-        values: dict[str, str] = {}
-        bad: str | None = None
-        for name, segment in zip(names, segments, strict=True):
-            if not name.startswith("{"):
-                if name != segment:
-                    break
-            else:
-                values[name[1:-1]] = segment
-                if name.lower().endswith("id}") and name != "{runId}" and not segment.isdigit():
-                    bad = segment
+        bad = [value for name, value in values.items() if not _is_accepted(name, value)]
+        if bad:
+            malformed = bad[0]
+        elif route.method == method:
+            return Match(route, values)
         else:
-            if bad is not None:
-                malformed = bad
-            elif route.method == method:
-                return Match(route, values)
-            else:
-                allowed.append(route.method)
+            allowed.append(route.method)
     if allowed:
         raise ApiError(400, 1009, f"Invalid HTTP method: {method}. Allowed: {', '.join(allowed)}")
     raise ApiError(400, 1, f"Action {malformed or '/'.join(segments)} is invalid.")
+
+
+def _path_values(names: list[str], segments: tuple[str, ...]) -> dict[str, str] | None:
+    """Return the values of a pattern's named parts; None when the path has another form."""
+    if len(names) != len(segments):
+        return None
+    values: dict[str, str] = {}
+    for name, segment in zip(names, segments, strict=True):
+        if name.startswith("{"):
+            values[name[1:-1]] = segment
+        elif name != segment:
+            return None
+    return values
+
+
+def _is_accepted(name: str, value: str) -> bool:
+    """Return whether a part of a path has the form of its kind: ids are numbers."""
+    return name in ("language", "runId") or (value.isascii() and value.isdigit())

@@ -39,7 +39,10 @@ def list_segments(state: State) -> list[Segment]:
         "select segment_id, name, type, is_slow, member_count, definition"
         " from segments order by segment_id"
     )
-    return [Segment(*row[:5], json.loads(row[5]) if row[5] else None) for row in rows]
+    return [
+        Segment(number, name, kind, is_slow, count, json.loads(definition) if definition else None)
+        for number, name, kind, is_slow, count, definition in rows
+    ]
 
 
 def find_segment(state: State, segment_id: Any) -> Segment:
@@ -50,7 +53,14 @@ def find_segment(state: State, segment_id: Any) -> Segment:
     """
     number = int(segment_id)
     if number == EVERYONE:
-        return Segment(EVERYONE, "All contacts", "standard", False, None, None)
+        return Segment(
+            segment_id=EVERYONE,
+            name="All contacts",
+            segment_type="standard",
+            is_slow=False,
+            member_count=None,
+            definition=None,
+        )
     for segment in list_segments(state):
         if segment.segment_id == number:
             return segment

@@ -89,6 +89,8 @@ def serve(
     )
     config = uvicorn.Config(
         make_app(state),
+        # httptools would write header names in lower case; Emarsys's odd case is kept.
+        http="h11",
         log_level="critical",
         access_log=False,
         server_header=False,
@@ -109,7 +111,8 @@ def _announcement(url: str, credentials: Credentials, path: Path, *, as_json: bo
         return json.dumps({"url": url, "token_url": token_url, "state": str(path)}) + "\n"
     return f"""Emarsys sandbox at {url}
   API v2 (WSSE):    {url}/api/v2   user {credentials.username}, secret {credentials.secret}
-  API v3 (OAuth2):  {url}/api/v3   client {credentials.client_id}, secret {credentials.client_secret}
+  API v3 (OAuth2):  {url}/api/v3   client {credentials.client_id},
+                    secret {credentials.client_secret}
   token endpoint:   {token_url}
   state:            {path}
   try:  curl -s -u {credentials.client_id}:{credentials.client_secret} \

@@ -93,7 +93,7 @@ class State:
         self._write_lock = threading.RLock()
         self._sequence_lock = threading.Lock()
         self._connection = duckdb.connect(str(path))
-        self._connection.execute("set preserve_insertion_order = true")
+        self._connection.execute("set memory_limit = '1GB'")
         if not self._has_tables():
             self._connection.execute(read_sql("schema.sql"))
             create_catalogue(self._connection)

@@ -46,7 +46,7 @@ def field_writes(state: State, values: dict[str, Any]) -> Iterator[dict[str, Any
             parameters.append(int(values[name]))
     return _documents(
         state,
-        "select sequence, written_at, request, source, contact_id::varchar as contact_id,"
+        "select sequence, written_at, request, source, contact_id::varchar as contact_id,"  # noqa: S608
         " field_id::varchar as field_id, value from field_writes"
         f" where {' and '.join(conditions)} order by sequence",
         parameters,
@@ -54,7 +54,7 @@ def field_writes(state: State, values: dict[str, Any]) -> Iterator[dict[str, Any
 
 
 def field_values(state: State, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give the stored value of a field for every contact; with ``only_set`` empty ones are left out."""
+    """Give a field's stored value for every contact; ``only_set`` leaves empty ones out."""
     field = state.catalogue.find(values["field"])
     if field is None:
         raise ValueError(f"no field {values['field']}")
@@ -117,7 +117,7 @@ def import_silently(state: State, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def move_members(state: State, values: dict[str, Any]) -> dict[str, Any]:
-    """Put contacts into a segment or take them out: ``{"segment", "add": [ids], "remove": [ids]}``."""
+    """Move contacts: ``{"segment": id, "add": [contact ids], "remove": [contact ids]}``."""
     segment_id = int(values["segment"])
     added = [int(number) for number in values.get("add", ())]
     removed = [int(number) for number in values.get("remove", ())]

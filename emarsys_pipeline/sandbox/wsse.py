@@ -41,9 +41,11 @@ def authenticate(state: State, header: str | None) -> str:
     """
     if not header or "usernametoken" not in header.lower():
         raise ApiError(401, 1, _INVALID)
-    values = {name.lower(): value for name, value in _PAIR.findall(header)}
-    username, nonce, created = (values.get(k, "") for k in ("username", "nonce", "created"))
-    secret = (state.setting("wsse_secrets") or {}).get(username)
+    values: dict[str, str] = {name.lower(): value for name, value in _PAIR.findall(header)}
+    username, nonce = values.get("username", ""), values.get("nonce", "")
+    created = values.get("created", "")
+    secrets: dict[str, str] = state.setting("wsse_secrets") or {}
+    secret = secrets.get(username)
     expected = digest(nonce, created, secret or "")
     if secret is None or not hmac.compare_digest(
         expected.encode(), values.get("passworddigest", "").encode()

@@ -12,50 +12,10 @@ CHOICE_TYPES = ("singlechoice", "multichoice", "unindexed singlechoice")
 GERMAN = ("de",)
 # The codes of the API's own list; not ISO throughout (cz, dk, jp, cn, bp, sc).
 LANGUAGES = frozenset(
-    [
-        "ar",
-        "bg",
-        "bp",
-        "cn",
-        "cz",
-        "de",
-        "dk",
-        "el",
-        "en",
-        "es",
-        "et",
-        "fi",
-        "fr",
-        "he",
-        "hi",
-        "hr",
-        "hu",
-        "it",
-        "jp",
-        "ko",
-        "lt",
-        "lv",
-        "mk",
-        "mo",
-        "mx",
-        "nl",
-        "no",
-        "pl",
-        "pr",
-        "ro",
-        "ru",
-        "sc",
-        "sk",
-        "sl",
-        "sr",
-        "sv",
-        "th",
-        "tr",
-        "uk",
-        "vi",
-        "pt",
-    ]
-)
+    {"ar", "bg", "bp", "cn", "cz", "de", "dk", "el", "en", "es", "et", "fi", "fr", "he",
+     "hi", "hr", "hu", "it", "jp", "ko", "lt", "lv", "mk", "mo", "mx", "nl", "no", "pl",
+     "pr", "pt", "ro", "ru", "sc", "sk", "sl", "sr", "sv", "th", "tr", "uk", "vi"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +121,21 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection) -> Catalogue:
         " order by field_id, position"
     ).fetchall():
         choices.setdefault(field_id, []).append(Choice(*values))
-    fields = connection.execute(
+    rows = connection.execute(
         "select field_id, name, name_de, application_type, string_id, is_read_only"
         " from fields order by position"
     ).fetchall()
-    return Catalogue({row[0]: AccountField(*row, tuple(choices.get(row[0], ()))) for row in fields})
+    return Catalogue(
+        {
+            field_id: AccountField(
+                field_id,
+                name,
+                name_de,
+                kind,
+                string_id,
+                is_read_only,
+                tuple(choices.get(field_id, ())),
+            )
+            for field_id, name, name_de, kind, string_id, is_read_only in rows
+        }
+    )

@@ -98,7 +98,6 @@ def get_usages(request: ApiRequest) -> Reply:
 def trigger_event(request: ApiRequest) -> Reply:
     """Trigger an event for one contact or a batch; a repeated trigger_id changes nothing."""
     event = _event(request, "Invalid event id for customer.")
-    key = key_field(request, "3")
     body = request.fields
     is_batch = "contacts" in body
     items = body["contacts"] if is_batch else [body]
@@ -108,6 +107,20 @@ def trigger_event(request: ApiRequest) -> Reply:
         raise ApiError(400, 1000, "The request exceeded the maximum batch size of 1,000")
     for item in items:
         _check_item(item)
+    ids, errors = _apply(request, event[0], items)
+    if is_batch:
+        return envelope({"ids": ids, "errors": errors or []})
+    for reasons in errors.values():
+        for code, text in reasons.items():
+            raise ApiError(400, int(code), text)
+    return envelope({})
+
+
+def _apply(
+    request: ApiRequest, event_id: int, items: list[dict[str, Any]]
+) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """Trigger the event for each contact; return the contacts reached and the errors by key."""
+    key = key_field(request, "3")
     values = [item.get("external_id") for item in items]
     ids: list[str] = []
     errors: dict[str, dict[str, str]] = {}
@@ -126,13 +139,8 @@ def trigger_event(request: ApiRequest) -> Reply:
                 errors.setdefault(str(value), {})["2010"] = many_contacts(key, value)
             else:
                 errors.setdefault(str(value), {})["2008"] = f"{no_contact(key)} - {value}"
-        _remember(connection, event[0], accepted)
-    if is_batch:
-        return envelope({"ids": ids, "errors": errors or []})
-    for reasons in errors.values():
-        for code, text in reasons.items():
-            raise ApiError(400, int(code), text)
-    return envelope({})
+        _remember(connection, event_id, accepted)
+    return ids, errors
 
 
 def _check_item(item: dict[str, Any]) -> None:
@@ -154,7 +162,7 @@ def _check_item(item: dict[str, Any]) -> None:
 
 
 def _remember(connection: Any, event_id: int, accepted: list[tuple[int, dict[str, Any]]]) -> None:
-    """Keep triggers; one whose trigger_id the event has already seen for the contact is left out."""
+    """Keep triggers, except those whose trigger_id the event has seen for the contact."""
     for contact_id, item in accepted:
         trigger_id = item.get("trigger_id")
         seen = connection.execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from emarsys_pipeline.sandbox.contact_lists import list_exists
@@ -93,8 +94,13 @@ def start_segment_export(request: ApiRequest) -> Reply:
     except ApiError as error:
         # Documented: an unknown segment gets the text for a wrong type.
         raise bad_parameter("Invalid data format for filter. Integer expected") from error
-    load_members(request.state, segment)
-    return _start(request, replace(order, segment_id=number), members_query(segment), [])
+    export_id = request.runner.start(
+        replace(order, segment_id=number),
+        members_query(segment),
+        [],
+        partial(load_members, request.state, segment),
+    )
+    return envelope({"id": export_id})
 
 
 @table.route("POST", "email/getcontacts", "export.contactlist")
