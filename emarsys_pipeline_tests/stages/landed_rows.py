@@ -110,7 +110,7 @@ def put_raw(
             )
 
 
-def table(warehouse: Warehouse, query: str) -> list[tuple[Any, ...]]:
-    """The rows of a query."""
+def table(warehouse: Warehouse, query: str, **parameters: object) -> list[tuple[Any, ...]]:
+    """The rows of a query with these ``$name`` parameters."""
     with warehouse.read() as connection:
-        return connection.execute(query).fetchall()
+        return connection.execute(query, parameters or None).fetchall()

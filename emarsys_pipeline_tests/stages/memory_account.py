@@ -29,12 +29,10 @@ class MemoryAccount:
         self.exports: dict[str, tuple[list[str], list[str], bool]] = {}
         self.requests: list[str] = []
 
-    def list_fields(self, language: str = "en") -> list[Field]:
+    def list_fields(self, *_: Any) -> list[Field]:
         return [Field(*field) for field in FIELDS]
 
-    def list_choices(
-        self, field_ids: Sequence[str], language: str = "en"
-    ) -> dict[str, list[Choice]]:
+    def list_choices(self, field_ids: Sequence[str], *_: Any) -> dict[str, list[Choice]]:
         return {
             field_id: [Choice(choice[1], choice[2]) for choice in CHOICES if choice[0] == field_id]
             for field_id in field_ids
@@ -43,7 +41,7 @@ class MemoryAccount:
     def count_segment(self, segment_id: str) -> int:
         return len(self.segments[segment_id])
 
-    def segment_contact_ids(self, segment_id: str, page_size: int = 0) -> Iterator[list[str]]:
+    def segment_contact_ids(self, segment_id: str) -> Iterator[list[str]]:
         yield sorted(self.segments[segment_id])
 
     def start_segment_export(self, segment_id: str, field_ids: Sequence[str], **_: Any) -> str:
@@ -75,7 +73,7 @@ class MemoryAccount:
         return DownloadedExport(path, size, tuple(header), len(contact_ids), has_user_id, "\r\n")
 
     def get_contacts(
-        self, keys: Sequence[str], *, key_field: str = "id", fields: Sequence[str]
+        self, keys: Sequence[str], *, fields: Sequence[str], **_: Any
     ) -> ContactsFound:
         self.requests.append(f"getdata {len(keys)}")
         found: list[dict[str, Any]] = []

@@ -51,10 +51,11 @@ def random_phones(source: random.Random, count: int) -> list[tuple[str, str | No
     """Numbers like those of many countries, written in many ways, with some digits wrong."""
     regions = ["DE", "AT", "CH", "FI", "IT", "FR", "GB", "US", "HU", "BR", "AR", "MX", "RU", "JP"]
     types = [phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE]
-    made = []
+    made: list[tuple[str, str | None]] = []
     while len(made) < count:
         region = source.choice(regions)
         example = phonenumbers.example_number_for_type(region, source.choice(types))
+        assert example is not None
         digits = list(str(phonenumbers.national_significant_number(example)))
         for _ in range(source.randrange(4)):
             digits[source.randrange(len(digits))] = source.choice("0123456789")

@@ -46,10 +46,10 @@ def run(
     *,
     account: AccountSettings | None = None,
     segment_id: str = SEGMENT,
-    **types: str,
+    types: dict[str, str] | None = None,
 ) -> ContactsMapped:
     account = account or make_account()
-    property_types = {item.property: "varchar" for item in account.fields} | types
+    property_types = {item.property: "varchar" for item in account.fields} | (types or {})
     return map_segment(
         warehouse,
         account,
@@ -75,8 +75,8 @@ def test_the_first_window_makes_new_rows_with_normalised_identifiers(
     put_raw(warehouse, [MINA, NOOR])
 
     assert run(warehouse) == counts(read=2, new=2)
-    mina = ("1", "new", [], "Mina@Example.org", "0170 1234567", "Mina")
-    noor = ("2", "new", [], "noor@example.org", "+43 664 1234567", None)
+    mina: tuple[Any, ...] = ("1", "new", [], "Mina@Example.org", "0170 1234567", "Mina")
+    noor: tuple[Any, ...] = ("2", "new", [], "noor@example.org", "+43 664 1234567", None)
     expected = [
         (*mina, ["+491701234567"], ["mina@example.org"]),
         (*noor, ["+436641234567"], ["noor@example.org"]),
@@ -105,7 +105,7 @@ def test_only_mapped_fields_and_canonical_values_make_a_change(warehouse: Wareho
         {"contact_id": "3", "3": "c@example.org", "46": "Mr.", "900": "1"},
         {"contact_id": "4", "3": "d@example.org", "46": "Mr.", "900": "1"},
     ]
-    after = [
+    after: list[dict[str, Any]] = [
         {"contact_id": "1", "3": "a@example.org", "46": "2", "900": "12.0", "dialect": "ids"},
         {"contact_id": "2", "3": "b@example.org", "46": "Ms.", "900": None, "1": "unmapped"},
         {"contact_id": "3", "3": "c@example.org", "46": "", "900": "2", "kind": "changed"},
@@ -113,9 +113,9 @@ def test_only_mapped_fields_and_canonical_values_make_a_change(warehouse: Wareho
     ]
     put_raw(warehouse, before)
     put_raw(warehouse, after, 1)
-    run(warehouse, account=account, points="double")
+    run(warehouse, account=account, types={"points": "double"})
 
-    outcome = run(warehouse, 1, account=account, points="double")
+    outcome = run(warehouse, 1, account=account, types={"points": "double"})
 
     assert outcome == counts(
         read=4, changed=1, left=1, unchanged=2, top_changed_fields={"points": 1, "salutation": 1}
@@ -123,7 +123,8 @@ def test_only_mapped_fields_and_canonical_values_make_a_change(warehouse: Wareho
     assert table(
         warehouse,
         "select contact_id, operation, changed_fields, email, salutation, points, row_hash is null"
-        f" from mapped_contacts where window_start = '{window(1).start}' order by contact_id",
+        " from mapped_contacts where window_start = $start order by contact_id",
+        start=window(1).start,
     ) == [
         ("3", "changed", ["points", "salutation"], "c@example.org", None, 2.0, False),
         ("4", "left", [], None, None, None, True),
@@ -150,7 +151,7 @@ def test_values_take_their_declared_types_and_misfits_are_kept_with_a_reason(
     put_raw(warehouse, [good, bad])
 
     types = {"born_on": "date", "points": "double", "colours": "varchar[]"}
-    assert run(warehouse, account=account, **types) == counts(read=2, new=2, rejected_values=6)
+    assert run(warehouse, account=account, types=types) == counts(read=2, new=2, rejected_values=6)
 
     assert table(
         warehouse,

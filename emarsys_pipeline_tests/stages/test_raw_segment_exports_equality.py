@@ -160,7 +160,8 @@ def test_a_reported_change_arrives_and_an_unreported_one_waits_for_the_full_impo
     rows: list[tuple[Any, ...]] = table(
         warehouse,
         "select segment_id, contact_id, kind, dialect, field_1, field_901 from raw_segment_exports"
-        f" where window_start = '{window(1).start}' order by all",
+        " where window_start = $start order by all",
+        start=window(1).start,
     )
     assert rows == [
         ("100", "1", "changed", "labels", "Mia", None),
