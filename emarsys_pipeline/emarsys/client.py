@@ -9,6 +9,7 @@ from emarsys_pipeline.emarsys.contacts import ContactCalls
 from emarsys_pipeline.emarsys.events import EventCalls
 from emarsys_pipeline.emarsys.exports import ExportCalls
 from emarsys_pipeline.emarsys.fields import FieldCalls
+from emarsys_pipeline.emarsys.permissions import PermissionCalls
 from emarsys_pipeline.emarsys.rate_limit import RateLimiter, RateLimitStatus
 from emarsys_pipeline.emarsys.retries import RetrySettings
 from emarsys_pipeline.emarsys.segments import SegmentCalls
@@ -19,7 +20,13 @@ DEFAULT_BASE_URL = "https://api.emarsys.net"
 
 
 class EmarsysClient(
-    FieldCalls, SegmentCalls, ContactListCalls, ExportCalls, ContactCalls, EventCalls
+    FieldCalls,
+    SegmentCalls,
+    ContactListCalls,
+    ExportCalls,
+    ContactCalls,
+    EventCalls,
+    PermissionCalls,
 ):
     """One Emarsys account; a context manager, safe to share between threads.
 

@@ -1,5 +1,6 @@
 """Contacts: read, update, create, check and query."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from emarsys_pipeline.emarsys.shapes import (
     field_ids_as_numbers,
 )
 from emarsys_pipeline.emarsys.transport import Request, json_content
+
+logger = logging.getLogger(__name__)
 
 MAX_CONTACTS_PER_CALL = 1000
 MAX_WRITE_BYTES = 8_000_000  # PUT contact
@@ -51,8 +54,10 @@ class ContactCalls(Endpoints):
                 "fields": field_ids_as_numbers(wanted),
             }
             data = as_map(self._post("contact/getdata", body, is_repeatable=True))
-            contacts.extend(_contact(item) for item in as_list(data.get("result")))
+            found = as_list(data.get("result"))
+            contacts.extend(_contact(item) for item in found)
             errors.update(errors_of(data))
+            logger.info("read %d of %d contacts", len(found), len(part))
         return ContactsFound(contacts, errors)
 
     def update_contacts(
@@ -154,9 +159,11 @@ class ContactCalls(Endpoints):
         reply = self._transport.reply(request)
         data = as_map(reply.data)
         ids = as_list(data.get("ids")) or ([data["id"]] if "id" in data else [])
+        errors = errors_of(data)
+        logger.info("wrote %d of %d contacts, %d refused", len(ids), len(contacts), len(errors))
         return ContactsUpdated(
             updated=tuple(as_id(value) for value in ids),
-            errors=errors_of(data),
+            errors=errors,
             http_status=reply.http_status,
             reply_code=reply.reply_code,
         )

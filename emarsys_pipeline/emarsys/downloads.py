@@ -16,6 +16,7 @@ from emarsys_pipeline.emarsys.transport import Request, Transport
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 18
+MAX_ERROR_BYTES = 1 << 20
 USER_ID = "user_id"
 
 
@@ -69,7 +70,8 @@ class Download:
         return size
 
     def _refuse(self, request: Request, response: requests.Response, content_type: str) -> None:
-        content = response.content
+        # an error document is small; a large file of another type is not worth its memory
+        content = next(response.iter_content(MAX_ERROR_BYTES), b"")
         self._transport.count_bytes(len(content))
         read_reply(
             response, content, method=request.method, path=request.path, now=self._transport.now()

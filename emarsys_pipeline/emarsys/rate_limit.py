@@ -175,7 +175,7 @@ class RateLimiter:
                 check_same_thread=False,  # guarded by the lock
             )
             self._process_id = os.getpid()
-            self._connection.execute("pragma journal_mode = wal")
+            # no write-ahead log: switching to it fails when two processes open a new file at once;
             # losing the last second of slots in a power cut is harmless
             self._connection.execute("pragma synchronous = off")
             self._connection.executescript(SCHEMA)

@@ -4,6 +4,7 @@ Emarsys evaluates one segment of an account at a time. Counts and members answer
 while theirs is evaluated and "busy" (423) while another is; the transport waits both out.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 
@@ -11,6 +12,8 @@ from emarsys_pipeline.emarsys.endpoints import Endpoints
 from emarsys_pipeline.emarsys.errors import NotYetError, RejectedRequestError, UnreadableReplyError
 from emarsys_pipeline.emarsys.records import Segment, SegmentRun
 from emarsys_pipeline.emarsys.shapes import as_id, as_list, as_map
+
+logger = logging.getLogger(__name__)
 
 MAX_MEMBERS_PER_PAGE = 1_000_000
 RUN_POLL_SECONDS = 5.0
@@ -64,6 +67,7 @@ class SegmentCalls(Endpoints):
             page = [as_id(item) for item in as_list(data)]
             if page and page == previous:
                 raise self._unreadable(path, f"the page at offset {offset} repeats the one before")
+            logger.info("segment %s: %d members from %d on", segment_id, len(page), offset)
             if page:
                 yield page
             if len(page) < page_size:

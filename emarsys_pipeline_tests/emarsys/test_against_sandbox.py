@@ -307,6 +307,29 @@ def test_a_missing_permission_names_the_remedy(sandbox: Sandbox, account: Emarsy
         sandbox.set_permissions(on=["combinedsegment.list"])
 
 
+def test_missing_permissions_are_found_without_writing(
+    sandbox: Sandbox, account: EmarsysClient
+) -> None:
+    states = {probe.permission.name: probe.state for probe in account.probe_permissions()}
+    unprobed = {
+        "contact.single",
+        "contact.update",
+        "contact.create",
+        "externalevent.trigger",
+    }
+    assert {name for name, state in states.items() if state == "not probed"} == unprobed
+    assert {state for name, state in states.items() if name not in unprobed} == {"granted"}
+    off = ["contact.getdata", "export.segment", "export.download", "field.list"]
+    written = len(sandbox.log())
+    sandbox.set_permissions(off=off)
+    try:
+        found = account.probe_permissions()
+    finally:
+        sandbox.set_permissions(on=off)
+    assert {probe.permission.name for probe in found if probe.state == "missing"} == set(off)
+    assert len(sandbox.log()) == written
+
+
 def test_a_whole_round_at_debug_level_logs_no_value(
     account: EmarsysClient, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:

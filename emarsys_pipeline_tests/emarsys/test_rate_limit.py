@@ -100,6 +100,36 @@ def test_the_file_names_no_credential(tmp_path: Path) -> None:
     assert b"shop001" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
 
+OPENER = """
+import sys
+from pathlib import Path
+from emarsys_pipeline.emarsys import RateLimiter
+sys.stdin.readline()
+limiter = RateLimiter(Path(sys.argv[1]))
+limiter.release("user", limiter.acquire("user"), refused=False)
+limiter.close()
+"""
+
+
+@pytest.mark.slow
+def test_processes_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "limits.sqlite"
+    openers = [
+        subprocess.Popen(  # noqa: S603 our own code
+            [sys.executable, "-c", OPENER, str(path)], stdin=subprocess.PIPE, text=True
+        )
+        for _ in range(6)
+    ]
+    time.sleep(2)  # all have imported what they need
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.write("go\n")
+        opener.stdin.flush()
+    for opener in openers:
+        opener.communicate()
+    assert [opener.returncode for opener in openers] == [0] * 6
+
+
 def test_the_client_waits_for_the_servers_reset(server: ScriptedServer) -> None:
     reset = str(int(time.time()) + 2)
     server.answer_with(
