@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from emarsys_pipeline.emarsys.auth import Credentials, Timeout
 from emarsys_pipeline.emarsys.errors import (
@@ -39,6 +39,8 @@ HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "emarsys_pipeline",
 }
+MAX_BODY_TIMEOUTS = 5  # a JSON body may take this many read timeouts in all
+BODY_PIECE_BYTES = 1 << 16
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -257,7 +259,7 @@ class Transport:
         self.rate_limiter.release(self._limit_key, slot, status, refused=refused)
 
     def _read_json(self, request: Request, response: requests.Response) -> Reply:
-        content = response.content
+        content = self._read_body(request, response)
         self.count_bytes(len(content))
         return read_reply(
             response,
@@ -267,6 +269,27 @@ class Transport:
             has_envelope=request.has_envelope,
             now=self.now(),
         )
+
+    def _read_body(self, request: Request, response: requests.Response) -> bytes:
+        """The whole body; the read timeout alone would let a trickle of bytes go on for ever."""
+        body = bytearray()
+        _, read_timeout = self.timeout
+        deadline = self._clock() + read_timeout * MAX_BODY_TIMEOUTS
+        try:
+            while piece := response.raw.read1(BODY_PIECE_BYTES, decode_content=True):
+                body += piece
+                if self._clock() > deadline:
+                    raise NoReplyError(
+                        method=request.method, path=request.path, reason="SlowBody", was_sent=True
+                    )
+        except HTTPError as error:
+            raise NoReplyError(
+                method=request.method,
+                path=request.path,
+                reason=type(error).__name__,
+                was_sent=True,
+            ) from None
+        return bytes(body)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)

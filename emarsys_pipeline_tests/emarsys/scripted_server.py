@@ -82,6 +82,21 @@ def cut_off(content: bytes, announced: int, content_type: str) -> Answer:
     return Answer(sabotage=send)
 
 
+def drip(content: bytes, pause_seconds: float) -> Answer:
+    """A reply whose body comes byte by byte."""
+
+    def send(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        for byte in content:
+            handler.wfile.write(bytes([byte]))
+            handler.wfile.flush()
+            time.sleep(pause_seconds)
+
+    return Answer(sabotage=send)
+
+
 class ScriptedServer(ThreadingHTTPServer):
     """Answers in the scripted order; the last answer of a script is repeated."""
 

@@ -1,5 +1,6 @@
 """The client's options have their effect at the server, and threads may share it."""
 
+import gzip
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from emarsys_pipeline_tests.emarsys.scripted_server import (
     Answer,
     ScriptedServer,
     csv_file,
+    drip,
     envelope,
     ok,
 )
@@ -53,6 +55,25 @@ def test_a_connection_that_is_never_made_ends_in_time() -> None:
         ):
             client.list_segments()
         assert time.monotonic() - began < 5
+
+
+def test_a_body_that_trickles_in_does_not_last_for_ever(server: ScriptedServer) -> None:
+    server.answer_with(drip(ok([{"id": 1, "name": "x" * 400}]).body, 0.02))
+    began = time.monotonic()
+    with (
+        EmarsysClient(
+            CREDENTIALS, base_url=server.url, read_timeout_seconds=0.1, retries=FAST
+        ) as client,
+        pytest.raises(errors.NoReplyError, match="SlowBody"),
+    ):
+        client.update_contacts([{"id": "1"}])
+    assert 0.5 < time.monotonic() - began < 2
+
+
+def test_a_compressed_body_is_read(server: ScriptedServer, client: EmarsysClient) -> None:
+    body = gzip.compress(ok([{"id": 1, "name": "x" * 200_000}]).body)
+    server.answer_with(Answer(200, body, {"Content-Encoding": "gzip"}))
+    assert [len(segment.name) for segment in client.list_segments()] == [200_000]
 
 
 def test_the_time_for_evaluations_is_bounded(server: ScriptedServer) -> None:
