@@ -151,10 +151,10 @@ async def _send_spoilt(fault: FaultRule | None, body: bytes, scope: Scope, send:
     parts = 20
     size = max(-(-len(body) // parts), 1)
     for start in range(0, len(body), size):
+        await asyncio.sleep(_wait_seconds(fault) / parts)
         await send(
             {"type": "http.response.body", "body": body[start : start + size], "more_body": True}
         )
-        await asyncio.sleep(_wait_seconds(fault) / parts)
     await send({"type": "http.response.body", "body": b""})
 
 

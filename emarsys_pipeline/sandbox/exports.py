@@ -88,8 +88,9 @@ class ExportRunner:
         key = f"{order.kind} {order.request}"
         with self._state.write() as connection:
             running = connection.execute(
-                "select count(*) from exports where settings_key = ? and status in (?, ?)",
-                [key, *_RUNNING],
+                "select count(*) from exports where settings_key = ?"
+                " and (status in (?, ?) or created_at > ?)",
+                [key, *_RUNNING, utc_now() - _delay(self._state)],
             ).fetchone()
             if running is not None and running[0]:
                 raise ApiError(400, 4001, SAME_EXPORT)
@@ -136,6 +137,10 @@ class ExportRunner:
             )
 
 
+def _delay(state: State) -> timedelta:
+    return timedelta(seconds=state.setting("export_delay_seconds"))
+
+
 def _order_document(order: ExportOrder) -> dict[str, Any]:
     return {name: getattr(order, name) for name in order.__slots__}
 
@@ -157,9 +162,9 @@ def find_export(state: State, export_id: Any) -> Export:
     values = json.loads(request)
     values["field_ids"] = tuple(values["field_ids"])
     order = ExportOrder(**values)
-    delay = timedelta(seconds=state.setting("export_delay_seconds"))
+    delay = _delay(state)
     elapsed = utc_now() - created_at
-    if status == "done" and elapsed < delay:
+    if status in ("done", "in progress") and elapsed < delay:
         status = "scheduled" if elapsed < delay / 2 else "in progress"
     if elapsed > timedelta(days=state.setting("export_retention_days")):
         file_name = None

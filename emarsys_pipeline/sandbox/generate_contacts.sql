@@ -46,7 +46,7 @@ placed as (
     select
         *,
         case
-            when country_draw < 55 then 'DE' when country_draw < 67 then 'AT'
+            when place = 46 or country_draw < 55 then 'DE' when country_draw < 67 then 'AT'
             when country_draw < 77 then 'CH' when country_draw < 85 then 'GB'
             when country_draw < 93 then 'FR' else 'NL'
         end as country,

@@ -1,0 +1,1 @@
+"""Tests of the sandbox: a real server, and the API reference as tables of cases."""

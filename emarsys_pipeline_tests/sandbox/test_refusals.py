@@ -1,0 +1,161 @@
+"""Each documented refusal: the request, and its HTTP status, reply code and text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emarsys_pipeline_tests.sandbox.calls import Caller, refusal
+
+EXPORT: dict[str, Any] = {
+    "filter": 100400101,
+    "distribution_method": "local",
+    "contact_fields": [1],
+}
+CHANGES: dict[str, Any] = {
+    "distribution_method": "local",
+    "contact_fields": [1],
+    "origin": "all",
+    "origin_id": "0",
+    "time_range": ["2025-01-01", "2025-01-02"],
+}
+FILTER_TEXT = "Invalid data format for filter. Integer expected"
+NO_LIST = "No contact list found with the specified ID."
+
+CASES: list[tuple[str, str, Any, tuple[int, int, str]]] = [
+    ("GET", "export/x", None, (400, 1, "Action x is invalid.")),
+    ("GET", "nothing", None, (400, 1, "Action nothing is invalid.")),
+    ("DELETE", "filter", None, (400, 1009, "Invalid HTTP method: DELETE. Allowed: GET")),
+    ("PATCH", "filter", None, (501, 1, "Method PATCH is not supported.")),
+    ("GET", "field/translate/xx", None, (400, 1002, "Invalid language code: xx")),
+    ("GET", "field/1/choice", None, (400, 10001, "Invalid field id: 1")),
+    ("GET", "filter/1/contacts?limit=1", None,
+     (404, 10002, "The requested segment does not exist.")),
+    ("GET", "filter/100400101/contacts", None, (400, 10001, "Limit is a required parameter.")),
+    ("GET", "filter/100400101/contacts?limit=0", None,
+     (400, 10001, "Limit must be a positive number.")),
+    ("GET", "filter/100400101/contacts?limit=1000001", None,
+     (400, 10001, "Limit must be less than 1000000.")),
+    ("GET", "filter/100400101/contacts?limit=1&offset=-1", None,
+     (400, 10001, "Offset must be zero, or a positive number.")),
+    ("GET", "filter/runs/absent", None, (404, 10008, "The requested segment run does not exist.")),
+    ("GET", "combinedsegments/5", None, (404, 13001, "Combined segment not found.")),
+    ("POST", "contact/getdata", {}, (400, 10001, "Missing parameter: keyValues")),
+    ("POST", "contact/getdata", {"keyValues": "1"}, (400, 10001, "keyValues must be an array")),
+    ("POST", "contact/getdata", {"keyValues": ["1"], "fields": "3"},
+     (400, 10001, "Fields must be an array")),
+    ("POST", "contact/getdata", {"keyValues": ["1"], "keyId": "absent"},
+     (400, 10001, "keyId must be an integer")),
+    ("POST", "contact/getdata", {"keyValues": ["1"] * 1001},
+     (400, 10001, "Max. number of contacts: 1000")),
+    ("PUT", "contact", {"key_id": "3", "contacts": [{"3": "a"}] * 1001},
+     (400, 1000, "The request exceeded the maximum batch size of 1,000")),
+    ("PUT", "contact", {"key_id": "77777", "77777": "x"},
+     (400, 2004, "Invalid key field id: 77777")),
+    ("PUT", "contact", {"key_id": "3", "1": "x"},
+     (400, 2005, "No value provided for key field: 3")),
+    ("PUT", "contact", {"key_id": "3", "3": "nobody@example.org"},
+     (400, 2008, "No contact found with the external id: 3 - nobody@example.org")),
+    ("PUT", "contact", {"key_id": "3", "3": "a@example.org", "contact_list_id": 1},
+     (400, 2020, "Invalid contact list id: 1")),
+    ("POST", "contact", {"key_id": "id", "id": "1"},
+     (400, 2004, "Cannot use internal ID as key on contact creation")),
+    ("POST", "contact/checkids", {"key_id": "3", "external_ids": "a"},
+     (400, 2003, "Invalid data format for external_ids. Array expected")),
+    ("GET", "contact/query/", None, (400, 2014, "No field specified to return")),
+    ("GET", "contact/query/?return=99", None, (400, 2006, "Invalid field id: 99")),
+    ("GET", "contact/query/?return=3&11=Wien", None, (400, 2015, "No index on column: 11")),
+    ("GET", "contact/query/?return=3&limit=10001", None, (400, 2016, "Invalid limit")),
+    ("POST", "contact/delete", {"key_id": "3", "3": ["nobody@example.org"]},
+     (404, 2008, "No contact found with the external id: 3 - nobody@example.org")),
+    ("POST", "export/filter", {k: v for k, v in EXPORT.items() if k != "filter"},
+     (400, 10001, "Missing parameter: filter")),
+    ("POST", "export/filter", {**EXPORT, "filter": "x"}, (400, 10001, FILTER_TEXT)),
+    ("POST", "export/filter", {**EXPORT, "filter": 5}, (400, 10001, FILTER_TEXT)),
+    ("POST", "export/filter", {**EXPORT, "contact_fields": "1"},
+     (400, 10001, "Invalid data format for contact_fields. Array expected")),
+    ("POST", "export/filter", {**EXPORT, "contact_fields": []},
+     (400, 10001, "Invalid number of fields")),
+    ("POST", "export/filter", {**EXPORT, "contact_fields": list(range(1, 22))},
+     (400, 10001, "Invalid number of fields")),
+    ("POST", "export/filter", {**EXPORT, "contact_fields": [1, 27, 999]},
+     (400, 10001, "Invalid contact field id: 27, 999")),
+    ("POST", "export/filter", {**EXPORT, "distribution_method": "post"},
+     (400, 10001, "Invalid distribution method: post")),
+    ("POST", "export/filter", {**EXPORT, "delimiter": "|"},
+     (400, 10001, "Invalid value for delimiter: |")),
+    ("POST", "contact/getchanges", {**CHANGES, "origin": "x"}, (400, 10001, "Invalid origin: x")),
+    ("POST", "contact/getchanges", {**CHANGES, "origin_id": "x"},
+     (400, 10001, "Invalid data format for origin_id. Integer expected")),
+    ("POST", "contact/getchanges", {**CHANGES, "time_range": "x"},
+     (400, 10001, "Invalid data format for time_range. Array expected")),
+    ("POST", "contact/getchanges", {**CHANGES, "time_range": ["2025-01-01"]},
+     (400, 10001, "Invalid data format for time_range. Array size must be 2")),
+    ("POST", "contact/getchanges", {**CHANGES, "time_range": ["x", "y"]},
+     (400, 10001, "Valid start_date and end_date is required")),
+    ("POST", "contact/getchanges", {**CHANGES, "time_range": ["2025-01-02", "2025-01-01"]},
+     (400, 10001, "Invalid value for end_date: end_date is earlier than the start_date")),
+    ("POST", "email/getcontacts", {**EXPORT, "contactlist": 1},
+     (400, 10001, "Invalid data format for contactlist. Integer expected")),
+    ("GET", "export/1", None, (400, 10001, "Invalid export ID")),
+    ("POST", "event", {}, (400, 5002, "Parameter name is required.")),
+    ("GET", "event/1", None, (400, 5001, "No event found with the specified ID.")),
+    ("POST", "event/1/trigger", {"external_id": "x"},
+     (400, 5001, "Invalid event id for customer.")),
+    ("POST", "event/123/trigger", {"external_id": "x", "event_time": "noon"},
+     (400, 5010, "Invalid event time format.")),
+    ("POST", "event/123/trigger", {"external_id": "x", "data": "{"},
+     (400, 5009, "Event data is not a valid JSON.")),
+    ("POST", "event/123/trigger", {"external_id": "x", "data": [1]},
+     (400, 5011, "Event data is not an object.")),
+    ("POST", "event/123/trigger", {"key_id": "3", "external_id": "nobody@example.org"},
+     (400, 2008, "No contact found with the external id: 3 - nobody@example.org")),
+    ("POST", "contactlist", {}, (400, 3001, "Parameter name is required.")),
+    ("GET", "contactlist/1/count", None, (404, 3006, NO_LIST)),
+    ("POST", "field", {"name": "X", "application_type": "singlechoice"},
+     (400, 9006, "A field of type singlechoice cannot be created by API")),
+    ("POST", "field", {"name": "X"},
+     (400, 9005, "The name and application_type parameters are required")),
+    ("DELETE", "field/3", None, (400, 263, "System fields cannot be deleted")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "document", "expected"),
+    CASES,
+    ids=[f"{method} {path} {expected[1]}" for method, path, _, expected in CASES],
+)
+def test_a_documented_refusal(
+    call: Caller, method: str, path: str, document: Any, expected: tuple[int, int, str]
+) -> None:
+    assert refusal(call(method, path, document)) == expected
+
+
+def test_a_body_that_is_not_json_is_refused(call: Caller) -> None:
+    reply = call("POST", "contact/getdata", data=b"{")
+    assert refusal(reply) == (400, 1010, "Invalid payload. JSON expected")
+
+
+def test_a_body_above_the_limit_is_refused(call: Caller) -> None:
+    document = {"key_id": "3", "external_id": "x", "data": {"text": "x" * 1_000_001}}
+    assert call("POST", "event/123/trigger", document).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "filter/100400101/contacts?limit=2&offset=1",
+        "filter/100400101/contacts/?limit=2&offset=1",
+        "filter/100400101/contacts/limit=2&offset=1",
+        "filter/100400101/contacts/limit=2&offset=1/",
+    ],
+)
+def test_parameters_come_as_query_or_path_segment(call: Caller, path: str) -> None:
+    everyone = call.data("GET", "filter/100400101/contacts?limit=1000")
+    assert call.data("GET", path) == everyone[1:3]
+
+
+def test_parameters_come_as_a_body_on_get(call: Caller) -> None:
+    everyone = call.data("GET", "filter/100400101/contacts?limit=1000")
+    assert call.data("GET", "filter/100400101/contacts", {"limit": 2, "offset": 1}) == everyone[1:3]
