@@ -143,6 +143,19 @@ def test_what_a_failed_run_did_not_take_in_is_asked_for_again(sensor: Sensor) ->
     }
 
 
+def test_values_are_pushed_while_a_failed_run_waits_for_its_repetition(sensor: Sensor) -> None:
+    _add_delta(sensor.warehouse)
+    sensor.receive("one", NOW)
+    sensor.finish(_only(sensor.tick()), dg.DagsterRunStatus.STARTED)
+    (run,) = sensor.instance.get_runs()
+    sensor.instance.report_run_failed(run)
+    right_after = datetime.now(UTC)
+
+    request = _only(sensor.tick(right_after))
+
+    assert request.job_name == "opt_in_push"
+
+
 @pytest.mark.parametrize(
     ("attempt", "waited_seconds", "may_repeat"),
     [

@@ -34,6 +34,11 @@ class LastRun:
     after: int | None
     ended_at: datetime | None
 
+    @property
+    def has_left_messages(self) -> bool:
+        """Whether it may have left messages in the inbox that nobody will ask for again."""
+        return self.has_failed and self.after is not None
+
     def may_repeat(self, now: datetime, base_seconds: float) -> bool:
         """Whether enough time has passed since the failure; waits double with each attempt."""
         doublings = min(self.attempt - 1, MAX_DOUBLINGS)
@@ -88,10 +93,12 @@ class OptInTick:
         newest = self.inbox.last_sequence()
         if newest > cursor:
             return self._sync(cursor, newest, sync, now)
-        if sync is not None and sync.has_failed and sync.after is not None:
-            if sync.may_repeat(now, self.pushes.retry_base_seconds):
-                return self._sync(cursor, newest, sync, now)
-            return _skip(cursor, "The last opt_in_sync failed; it is repeated after a wait.")
+        if (
+            sync is not None
+            and sync.has_left_messages
+            and sync.may_repeat(now, self.pushes.retry_base_seconds)
+        ):
+            return self._sync(cursor, newest, sync, now)
         return self._push(cursor, sync, last_run(context.instance, OPT_IN_PUSH.name), now)
 
     def _sync(
