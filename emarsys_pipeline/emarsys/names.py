@@ -13,7 +13,7 @@ from emarsys_pipeline.emarsys.fields import INTERNAL_KEYS
 from emarsys_pipeline.emarsys.records import Choice, ExternalEvent, Field
 
 MAX_SUGGESTIONS = 3
-MIN_LIKENESS = 0.5
+MIN_LIKENESS = 0.6
 
 
 def find_field(fields: Sequence[Field], called: str) -> Field:
@@ -37,8 +37,9 @@ def find_field(fields: Sequence[Field], called: str) -> Field:
             raise UnknownNameError(
                 f"several fields are called {called!r}: {ids}", remedy="Use one of these ids."
             )
-    names = {name: field.id for field in fields for name in (field.name, field.string_id) if name}
-    nearest = [f"{name} ({names[name]})" for name in _nearest(called, list(names))]
+    names = {name: field for field in fields for name in (field.string_id, field.name) if name}
+    found = list(dict.fromkeys(names[name] for name in _nearest(called, list(names))))
+    nearest = [f"{field.name or field.string_id} ({field.id})" for field in found]
     raise UnknownNameError(f"no field is called {called!r}{_suggestion(nearest)}")
 
 

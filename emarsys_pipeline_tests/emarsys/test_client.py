@@ -12,6 +12,7 @@ from emarsys_pipeline.emarsys import EmarsysClient, RetrySettings, WsseCredentia
 from emarsys_pipeline_tests.emarsys.conftest import FAST
 from emarsys_pipeline_tests.emarsys.scripted_server import (
     Answer,
+    Handler,
     ScriptedServer,
     csv_file,
     drip,
@@ -74,6 +75,22 @@ def test_a_compressed_body_is_read(server: ScriptedServer, client: EmarsysClient
     body = gzip.compress(ok([{"id": 1, "name": "x" * 200_000}]).body)
     server.answer_with(Answer(200, body, {"Content-Encoding": "gzip"}))
     assert [len(segment.name) for segment in client.list_segments()] == [200_000]
+
+
+def test_a_chunked_body_is_read(server: ScriptedServer, client: EmarsysClient) -> None:
+    body = ok([{"id": 1, "name": "x" * 5000}]).body
+
+    def send(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for start in range(0, len(body), 700):
+            piece = body[start : start + 700]
+            handler.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        handler.wfile.write(b"0\r\n\r\n")
+
+    server.answer_with(Answer(sabotage=send))
+    assert [len(segment.name) for segment in client.list_segments()] == [5000]
 
 
 def test_the_time_for_evaluations_is_bounded(server: ScriptedServer) -> None:
