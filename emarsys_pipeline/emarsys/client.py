@@ -40,7 +40,8 @@ class EmarsysClient(
         rate_limiter: share one (with a file) between all clients of an API user; None counts
             for this client alone.
         connect_timeout_seconds: for making a connection.
-        read_timeout_seconds: the longest silence of the server.
+        read_timeout_seconds: the longest silence of the server; a JSON body may take five times
+            as long in all.
         download_timeout_seconds: the same while a file is downloaded.
         retries: how long one call may go on trying.
     """
@@ -56,12 +57,13 @@ class EmarsysClient(
         download_timeout_seconds: float = 300.0,
         retries: RetrySettings | None = None,
     ) -> None:
-        self._owned_limiter = None if rate_limiter else RateLimiter()
+        limiter = RateLimiter() if rate_limiter is None else rate_limiter
+        self._owned_limiter = limiter if rate_limiter is None else None
         self._download_timeout_seconds = download_timeout_seconds
         self._transport = Transport(
             credentials,
             base_url=base_url,
-            rate_limiter=rate_limiter or self._owned_limiter or RateLimiter(),
+            rate_limiter=limiter,
             retries=retries or RetrySettings(),
             timeout=(connect_timeout_seconds, read_timeout_seconds),
         )

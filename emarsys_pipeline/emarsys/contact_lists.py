@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from emarsys_pipeline.emarsys.endpoints import Endpoints
 from emarsys_pipeline.emarsys.errors import UnreadableReplyError
+from emarsys_pipeline.emarsys.fields import EMAIL
 from emarsys_pipeline.emarsys.records import ContactError, ContactList
 from emarsys_pipeline.emarsys.shapes import as_id, as_list, as_map, chunks, errors_of
 from emarsys_pipeline.emarsys.transport import Request
@@ -26,7 +27,7 @@ class ContactListCalls(Endpoints):
         ]
 
     def create_contact_list(
-        self, name: str, keys: Sequence[str] = (), *, key_field: str = "3", description: str = ""
+        self, name: str, keys: Sequence[str] = (), *, key_field: str = EMAIL, description: str = ""
     ) -> tuple[str, Mapping[str, ContactError]]:
         """Make a list of at most 10,000 contacts; its id, and the contacts that failed."""
         self._check_count(keys)
@@ -44,13 +45,13 @@ class ContactListCalls(Endpoints):
         return as_id(data["id"]), errors_of(data)
 
     def add_to_contact_list(
-        self, contact_list_id: str, keys: Sequence[str], *, key_field: str = "3"
+        self, contact_list_id: str, keys: Sequence[str], *, key_field: str = EMAIL
     ) -> Mapping[str, ContactError]:
         """Add contacts, ten thousand per request; the contacts that failed."""
         return self._change(contact_list_id, "add", keys, key_field)
 
     def remove_from_contact_list(
-        self, contact_list_id: str, keys: Sequence[str], *, key_field: str = "3"
+        self, contact_list_id: str, keys: Sequence[str], *, key_field: str = EMAIL
     ) -> Mapping[str, ContactError]:
         """Remove contacts, ten thousand per request; the contacts that failed."""
         return self._change(contact_list_id, "delete", keys, key_field)

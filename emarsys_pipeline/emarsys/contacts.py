@@ -6,7 +6,7 @@ from typing import Any
 
 from emarsys_pipeline.emarsys.endpoints import Endpoints
 from emarsys_pipeline.emarsys.errors import UnreadableReplyError
-from emarsys_pipeline.emarsys.fields import INTERNAL_KEYS
+from emarsys_pipeline.emarsys.fields import EMAIL, INTERNAL_KEYS
 from emarsys_pipeline.emarsys.records import (
     CheckedIds,
     ContactError,
@@ -82,7 +82,7 @@ class ContactCalls(Endpoints):
         return self._write("PUT", contacts, key_field, query)
 
     def create_contacts(
-        self, contacts: Sequence[Mapping[str, Any]], *, key_field: str = "3"
+        self, contacts: Sequence[Mapping[str, Any]], *, key_field: str = EMAIL
     ) -> ContactsUpdated:
         """Create at most 1000 contacts in one request (``contact.create``).
 
@@ -90,7 +90,7 @@ class ContactCalls(Endpoints):
         """
         return self._write("POST", contacts, key_field, {})
 
-    def check_ids(self, keys: Sequence[str], *, key_field: str = "3") -> CheckedIds:
+    def check_ids(self, keys: Sequence[str], *, key_field: str = EMAIL) -> CheckedIds:
         """Contact ids of these keys (``contact.contactid.verify``), a thousand per request."""
         ids: dict[str, str] = {}
         errors: dict[str, ContactError] = {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from emarsys_pipeline.emarsys.endpoints import Endpoints
 from emarsys_pipeline.emarsys.errors import UnreadableReplyError
+from emarsys_pipeline.emarsys.fields import EMAIL
 from emarsys_pipeline.emarsys.records import (
     ContactError,
     EventsTriggered,
@@ -46,7 +47,7 @@ class EventCalls(Endpoints):
         event_id: str,
         key: str,
         *,
-        key_field: str = "3",
+        key_field: str = EMAIL,
         data: Mapping[str, Any] | None = None,
         trigger_id: str | None = None,
         event_time: datetime | None = None,
@@ -66,7 +67,7 @@ class EventCalls(Endpoints):
         self._post(f"event/{int(event_id)}/trigger", body, is_repeatable=trigger_id is not None)
 
     def trigger_event_batch(
-        self, event_id: str, triggers: Sequence[EventTrigger], *, key_field: str = "3"
+        self, event_id: str, triggers: Sequence[EventTrigger], *, key_field: str = EMAIL
     ) -> EventsTriggered:
         """Trigger an event for many contacts: at most 1000 and 1 MB per request.
 

@@ -6,10 +6,7 @@ from emarsys_pipeline.emarsys.endpoints import Endpoints
 from emarsys_pipeline.emarsys.records import Choice, Field
 from emarsys_pipeline.emarsys.shapes import as_id, as_list, as_map, chunks
 
-FIRST_NAME = "1"
-LAST_NAME = "2"
 EMAIL = "3"
-COUNTRY = "14"
 PHONE = "15"
 EMAIL_OPT_IN = "31"  # often mistaken for the phone number
 MOBILE = "37"
