@@ -8,15 +8,12 @@ or the account's default, and valid for libphonenumber. E-mail addresses are tri
 case and checked for syntax; whether they can be delivered to is not asked.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 import duckdb
 import email_validator
-import pyarrow as pa
 import rphonenumbers
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
+from emarsys_pipeline.stages.phone_patterns import phone_patterns
 from emarsys_pipeline.warehouse import load_sql
 
 REASONS = {
@@ -52,13 +49,15 @@ _E164 = rphonenumbers.PhoneNumberFormat.E164
 _VARCHAR = duckdb.sqltype("varchar")
 
 
-def normalise_phone(text: str, region: str | None) -> str | None:
+def normalise_phone(text: str | None, region: str | None) -> str | None:
     """The number in E.164, or None when libphonenumber does not hold it valid.
 
     Args:
         text: the number as somebody wrote it.
         region: two letters of the country that a number without a country code belongs to.
     """
+    if text is None:
+        return None
     try:
         number = rphonenumbers.parse(text, region)
     except rphonenumbers.NumberParseException:
@@ -68,8 +67,10 @@ def normalise_phone(text: str, region: str | None) -> str | None:
     return str(rphonenumbers.format_number(number, _E164))
 
 
-def phone_rejection(text: str, region: str | None) -> str | None:
+def phone_rejection(text: str | None, region: str | None) -> str | None:
     """The key of :data:`REASONS` that says why a number is refused; None for a valid one."""
+    if text is None:
+        return None
     try:
         number = rphonenumbers.parse(text, region)
     except rphonenumbers.NumberParseException as error:
@@ -80,8 +81,10 @@ def phone_rejection(text: str, region: str | None) -> str | None:
     return _LENGTH_REASONS.get(length, "phone_not_assigned")
 
 
-def normalise_email(text: str) -> str | None:
+def normalise_email(text: str | None) -> str | None:
     """The address in lower case, or None when its syntax is wrong."""
+    if text is None:
+        return None
     try:
         found = email_validator.validate_email(text.strip().lower(), check_deliverability=False)
     except email_validator.EmailNotValidError:
@@ -89,8 +92,10 @@ def normalise_email(text: str) -> str | None:
     return found.normalized.lower()
 
 
-def email_rejection(text: str) -> str | None:
+def email_rejection(text: str | None) -> str | None:
     """The key of :data:`REASONS` that says why an address is refused; None for a valid one."""
+    if text is None:
+        return None
     try:
         email_validator.validate_email(text.strip().lower(), check_deliverability=False)
     except email_validator.EmailNotValidError as error:
@@ -119,30 +124,24 @@ def register_normalisers(connection: duckdb.DuckDBPyConnection) -> None:
             ("library_email", normalise_email, 1),
             ("email_rejection", email_rejection, 1),
         ):
+            # Not by Arrow columns: in DuckDB 1.5.5 the longer strings that coalesce or case take
+            # from an Arrow function point into memory that is already freed.
             connection.create_function(
                 name,
-                _over_columns(function, arguments),
+                function,
                 [_VARCHAR] * arguments,
                 _VARCHAR,
-                type=PythonUDFType.ARROW,
+                type=PythonUDFType.NATIVE,
                 null_handling=FunctionNullHandling.SPECIAL,
             )
-    connection.execute(load_sql(__package__, "identifiers.sql"))
-
-
-def _over_columns(
-    function: Callable[..., str | None], arguments: int
-) -> Callable[..., pa.ChunkedArray]:
-    """Make a function of one row a function of columns: null where its first argument is null."""
-
-    def over_rows(rows: Iterable[tuple[Any, ...]]) -> pa.ChunkedArray:
-        values = [None if row[0] is None else function(*row) for row in rows]
-        return pa.chunked_array([pa.array(values, pa.string())])
-
-    def one(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-        return over_rows((text,) for text in texts.to_pylist())
-
-    def two(texts: pa.ChunkedArray, regions: pa.ChunkedArray) -> pa.ChunkedArray:
-        return over_rows(zip(texts.to_pylist(), regions.to_pylist(), strict=True))
-
-    return one if arguments == 1 else two
+    patterns = phone_patterns()
+    connection.execute(
+        load_sql(
+            __package__,
+            "identifiers.sql",
+            mobile=patterns.mobile,
+            after_code=patterns.after_code,
+            code_of_region=patterns.code_of_region,
+            code_of_trunk_region=patterns.code_of_trunk_region,
+        )
+    )
