@@ -49,6 +49,7 @@ class Scratch:
             config={
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
+                "memory_limit": "512MB",
                 "temp_directory": str(folder / "spill"),
             }
         )
