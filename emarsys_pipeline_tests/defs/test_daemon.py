@@ -1,0 +1,157 @@
+"""The whole pipeline under the real daemon, with windows of a minute."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emarsys_pipeline.inbox import ConsentMessage, Inbox
+from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
+from emarsys_pipeline_tests.defs.dagster_dev import DagsterDev, running_dagster
+
+OPT_IN_FIELD = "10500"
+
+SETTINGS = """
+home: {home}
+windows: {{start: {today}, length_minutes: 1, delay_minutes: 0}}
+accounts:
+  - name: shop_de
+    base_url: {url}
+    connection:
+      auth: wsse
+      username: ${{TEST_EMARSYS_USERNAME}}
+      secret: ${{TEST_EMARSYS_SECRET}}
+    default_region: DE
+    segments: [100400101, {{name: "VIP customers"}}]
+    fields:
+      - {{emarsys: 3, as: email, identifier: email}}
+      - {{emarsys: 37, as: mobile, identifier: phone}}
+    opt_in: {{field: "WhatsApp opt-in"}}
+imports: {{catalogue_interval_seconds: 5, export_poll_seconds: 0.1}}
+pushes: {{sensor_interval_seconds: 5}}
+publish: {{min_interval_seconds: 1}}
+"""
+
+RUNS = """
+query Runs {
+  runsOrError(limit: 100) {
+    ... on Runs {
+      results { jobName status assetSelection { path } tags { key value } }
+    }
+  }
+}
+"""
+
+PARTITIONS = """
+query Partitions($asset: [String!]!) {
+  assetNodeOrError(assetKey: {path: $asset}) {
+    ... on AssetNode { partitionStats { numMaterialized numFailed } }
+  }
+}
+"""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with running_sandbox(contacts=300) as running:
+        yield running
+
+
+def _decide(sandbox: Sandbox, inbox: Inbox, count: int) -> int:
+    """Let people grant consent; how many decisions are in the inbox now."""
+    messages = [
+        ConsentMessage(
+            event_id=row["event_id"],
+            platform_contact_id=row["platform_contact_id"],
+            phone=row.get("phone"),
+            email=row.get("email"),
+            channel=row["channel"],
+            status=row["status"],
+            occurred_at=datetime.fromisoformat(row["occurred_at"]),
+        )
+        for row in sandbox.decide("granted", count=count)
+    ]
+    return inbox.put(messages, source="webhook").accepted
+
+
+def _succeeded(dagster: DagsterDev, *, started_by: tuple[str, str], asset: str) -> list[Any]:
+    """Successful runs that this schedule or sensor started and that include this asset."""
+    key, name = started_by
+    jobs = {
+        "raw_segment_exports": "segment_import",
+        "opt_in_pushes": "opt_in_sync",
+    }
+    return [
+        run
+        for run in dagster.query(RUNS)["runsOrError"]["results"]
+        if run["status"] == "SUCCESS"
+        and {"key": key, "value": name} in run["tags"]
+        and (
+            run["jobName"] == jobs.get(asset) or {"path": [asset]} in (run["assetSelection"] or [])
+        )
+    ]
+
+
+@pytest.mark.slow
+def test_schedule_sensors_and_automation_carry_data_to_emarsys_by_themselves(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    settings_path = tmp_path / "emarsys_pipeline.yaml"
+    settings_path.write_text(
+        SETTINGS.format(
+            home=tmp_path / "home",
+            url=sandbox.url,
+            today=f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z",
+        )
+    )
+    environment = {
+        "EMARSYS_PIPELINE_CONFIG": str(settings_path),
+        "TEST_EMARSYS_USERNAME": sandbox.username,
+        "TEST_EMARSYS_SECRET": sandbox.secret,
+    }
+    before = sandbox.field_values(OPT_IN_FIELD)
+
+    with (
+        running_dagster(tmp_path / "dagster", environment) as dagster,
+        Inbox(tmp_path / "home" / "inbox.sqlite") as inbox,
+    ):
+
+        def runs(kind: str, name: str, asset: str) -> list[Any]:
+            return _succeeded(dagster, started_by=(f"dagster/{kind}_name", name), asset=asset)
+
+        dagster.wait_for(
+            "initial import of the new segments",
+            lambda: runs("sensor", "segment_catalogue", "raw_segment_exports"),
+            seconds=60,
+        )
+        dagster.wait_for(
+            "stitching",
+            lambda: runs("sensor", "stage_automation", "stitched_identities"),
+            seconds=60,
+        )
+        assert _decide(sandbox, inbox, 20) == 20
+        # The promise to people: a decision is in Emarsys within a minute.
+        dagster.wait_for(
+            "granted value in Emarsys",
+            lambda: sandbox.field_values(OPT_IN_FIELD) != before,
+            seconds=60,
+        )
+        dagster.wait_for(
+            "import by the schedule",
+            lambda: runs("schedule", "segment_import_schedule", "raw_segment_exports"),
+            seconds=90,
+        )
+        dagster.wait_for(
+            "derivation after stitching",
+            lambda: runs("sensor", "stage_automation", "opt_in_deltas"),
+            seconds=60,
+        )
+
+        stats = dagster.query(PARTITIONS, asset=["mapped_contacts"])["assetNodeOrError"]
+        after = sandbox.field_values(OPT_IN_FIELD)
+
+    assert stats["partitionStats"]["numFailed"] == 0
+    assert stats["partitionStats"]["numMaterialized"] >= 2
+    assert {after[each] for each in after if after[each] != before[each]} == {"granted"}
