@@ -363,6 +363,33 @@ def test_an_intent_left_open_is_reported_and_replaced_once(
     assert "left open by an earlier run" in caplog.text
 
 
+def test_an_equal_export_that_is_still_running_is_waited_for(
+    sandbox: Sandbox, importer: Importer
+) -> None:
+    """A run that was killed before it noted the id cannot ask for that export's state."""
+    sandbox.set_fault(
+        *("refused", "POST export/filter"),
+        times=2,
+        reply_code=4001,
+        reply_text="An export with the same setting is currently running.",
+    )
+    assert landed(importer(0, (SINGLE,))[SINGLE]).members == 1
+    assert [rule["met"] for rule in sandbox.faults()] == [2]
+    assert table(importer.warehouse, "select state from export_intents") == [("downloaded",)]
+
+
+def test_an_export_without_an_answer_leaves_its_intent_open(
+    sandbox: Sandbox, importer: Importer
+) -> None:
+    sandbox.set_fault("commit_then_drop", "POST export/filter", times=None)
+    assert isinstance(importer(0, (SINGLE,))[SINGLE], errors.NoReplyError)
+    states = "select state from export_intents order by intended_at"
+    assert table(importer.warehouse, states) == [("intended",)]
+    sandbox.clear_faults()
+    assert landed(importer(0, (SINGLE,))[SINGLE]).members == 1
+    assert table(importer.warehouse, states) == [("abandoned",), ("downloaded",)]
+
+
 def test_segments_are_found_by_id_and_by_name(client: EmarsysClient) -> None:
     account = make_account(segments=[{"name": "VIP customers"}, READERS, 999])
     assert resolve_segments(client, account) == {

@@ -131,6 +131,31 @@ def test_incremental_windows_and_a_reconciliation_equal_a_fresh_full_import(
     assert list((tmp_path / "downloads").iterdir()) == []
 
 
+def test_rows_of_an_export_without_contact_ids_go_to_the_right_contacts(tmp_path: Path) -> None:
+    """Many share an address and a number, and only the name tells whose row is whose."""
+    source = random.Random(7)  # noqa: S311  # not a secret
+    emarsys = MemoryAccount()
+    emarsys.contacts = {
+        str(number): random_contact(source) | {"1": f"name {number}"} for number in range(40)
+    }
+    emarsys.segments = {"100": set(emarsys.contacts), "200": {"1"}}
+    warehouse = make_warehouse(tmp_path / "warehouse")
+    run_window(warehouse, emarsys, 0, tmp_path / "downloads")
+    rows = table(
+        warehouse,
+        "select contact_id, field_1, field_3, field_37, field_900 from raw_segment_exports"
+        " where segment_id = '100' order by contact_id::int",
+    )
+    assert rows == [
+        (contact_id, *(contact[name] or None for name in ("1", "3", "37", "900")))
+        for contact_id, contact in emarsys.contacts.items()
+    ]
+    dialects = (
+        "select distinct dialect from raw_segment_exports where segment_id = '100' order by 1"
+    )
+    assert table(warehouse, dialects) == [("ids",), ("labels",)]
+
+
 def make_warehouse(directory: Path) -> Warehouse:
     made = Warehouse(directory, publish_interval_seconds=3600)
     made.migrate()
