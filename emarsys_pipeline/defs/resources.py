@@ -23,6 +23,7 @@ from emarsys_pipeline.settings import (
     OAuth2Connection,
     SecretReference,
     Settings,
+    SettingsError,
 )
 from emarsys_pipeline.warehouse import Warehouse
 
@@ -115,12 +116,12 @@ class EmarsysAccounts(dg.ConfigurableResource[None]):
         """A client for this account.
 
         Raises:
-            SettingsError: a credential's environment variable is not set.
-            KeyError: the settings have no such account.
+            SettingsError: the settings have no such account, or a credential's environment
+                variable is not set.
         """
         connections = {connection.name: connection for connection in self.accounts}
         if account not in connections:
-            raise KeyError(
+            raise SettingsError(
                 f"the settings have no account {account}, they have {sorted(connections)}: put it "
                 "back into the settings file, or delete the partitions of its segments"
             )

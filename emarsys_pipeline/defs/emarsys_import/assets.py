@@ -132,9 +132,7 @@ def _each(
 
 
 def _failure(landing: Landing) -> dg.Failure:
-    landed = len(landing.imported.keys() | landing.mapped.keys()) - len(
-        landing.errors.keys() & landing.imported.keys()
-    )
+    landed = (landing.imported.keys() | landing.mapped.keys()) - landing.errors.keys()
     return failure(
         {partition.key: error for partition, error in landing.errors.items()},
         what="did not land",
@@ -143,6 +141,6 @@ def _failure(landing: Landing) -> dg.Failure:
             "failed_partitions": dg.MetadataValue.json(
                 sorted(partition.key for partition in landing.errors)
             ),
-            "landed_partitions": dg.MetadataValue.int(landed),
+            "landed_partitions": dg.MetadataValue.int(len(landed)),
         },
     )
