@@ -20,18 +20,22 @@ from emarsys_pipeline.sandbox import oauth
 from emarsys_pipeline.sandbox.control import control_routes
 from emarsys_pipeline.sandbox.description import description_routes
 from emarsys_pipeline.sandbox.exports import ExportRunner
+from emarsys_pipeline.sandbox.fault_answers import answer_of_fault
 from emarsys_pipeline.sandbox.faults import FaultRule
 from emarsys_pipeline.sandbox.gate import Answer, Gate, RawRequest
-from emarsys_pipeline.sandbox.rate import rate_headers
-from emarsys_pipeline.sandbox.replies import Reply
+from emarsys_pipeline.sandbox.rate import too_many_requests
+from emarsys_pipeline.sandbox.replies import ApiError, Reply, refusal
 from emarsys_pipeline.sandbox.routes import (
     account,
     contact_changes,
     contact_lists,
+    contact_merge,
     contacts,
+    emails,
     events,
     exports,
     fields,
+    segment_definitions,
     segment_runs,
     segments,
 )
@@ -41,15 +45,19 @@ from emarsys_pipeline.sandbox.state import State
 _AREAS = (
     contacts,
     contact_changes,
+    contact_merge,
     fields,
     segments,
+    segment_definitions,
     segment_runs,
     exports,
+    emails,
     events,
     contact_lists,
     account,
 )
 
+_TOKENS_PER_MINUTE = 50
 _CYCLE = "emarsys_sandbox.request_cycle"
 
 
@@ -193,15 +201,28 @@ class _Token:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        limit = 50
+        body = await request.body()
+        answer = self._answer(request.headers.get("authorization"), body)
         headers = {
-            **rate_headers(limit, limit, time.time() + 60),
-            "Content-Type": "application/json",
+            **answer.headers,
+            "Content-Type": answer.reply.content_type,
             "Date": http_date(self._state),
         }
-        body = await request.body()
-        reply = oauth.issue_token(self._state, request.headers.get("authorization"), body)
-        await send_answer(Answer(reply), headers, scope, send)
+        await send_answer(answer, headers, scope, send)
+
+    def _answer(self, authorization: str | None, body: bytes) -> Answer:
+        limit = _TOKENS_PER_MINUTE
+        is_within, headers = self._state.rates.count(f"token {authorization}", limit)
+        answer = Answer(Reply(b""), headers)
+        answer.fault = self._state.faults.take("POST oauth2/token", set(), None)
+        try:
+            if not is_within and self._state.setting("enforce_rate_limit"):
+                raise too_many_requests()
+            spoilt = answer.fault and answer_of_fault(answer.fault, headers)
+            answer.reply = spoilt or oauth.issue_token(self._state, authorization, body)
+        except ApiError as error:
+            answer.reply = refusal(error)
+        return answer
 
 
 async def _healthcheck(scope: Scope, _receive: Receive, send: Send) -> None:

@@ -33,7 +33,7 @@ def openapi_document(routes: Sequence[ApiRoute]) -> dict[str, Any]:
         for route in routes:
             operation = {
                 "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
-                "operationId": f"{version}_{route.handler.__name__}_{route.pattern}",
+                "operationId": f"{version} {route.name}",
                 "security": [{scheme: []}],
                 "x-permissions": list(route.permissions),
                 "parameters": [

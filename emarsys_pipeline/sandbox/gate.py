@@ -87,6 +87,8 @@ class Gate:
             raise ApiError(413, 1, "Request entity too large")
         body = parse_body(raw.body)
         parameters = {**dict(parse_qsl(raw.query, keep_blank_values=True)), **parameters}
+        if raw.method == "GET" and isinstance(body, dict):
+            parameters = {**{name: str(value) for name, value in body.items()}, **parameters}
         answer.fault = self._take_fault(match, body)
         if answer.fault is not None:
             spoilt = answer_of_fault(answer.fault, answer.headers)

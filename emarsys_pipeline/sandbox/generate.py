@@ -55,7 +55,7 @@ def generate_account(state: State, *, contacts: int, seed: int) -> None:
 
 def _insert_segments(connection: duckdb.DuckDBPyConnection) -> None:
     connection.executemany(
-        "insert into segments values (?, ?, ?, ?, ?, ?, ?)",
+        "insert into segments values (?, ?, ?, ?, ?, ?, ?, null)",
         [
             (*segment, json.dumps(COMBINED_DEFINITION) if segment[0] == COMBINED else None)
             for segment in SEGMENTS

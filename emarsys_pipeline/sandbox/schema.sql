@@ -29,7 +29,7 @@ create table changes (contact_id bigint, changed_at timestamp, origin varchar, o
 -- member_count: fixed size of a segment whose contacts are generated at first use, else null
 create table segments (
     segment_id bigint, name varchar, type varchar, share_percent integer, is_slow boolean,
-    member_count bigint, definition varchar
+    member_count bigint, definition varchar, criteria varchar
 );
 
 -- one row per contact in a segment

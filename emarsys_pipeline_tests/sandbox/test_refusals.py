@@ -26,7 +26,7 @@ NO_LIST = "No contact list found with the specified ID."
 CASES: list[tuple[str, str, Any, tuple[int, int, str]]] = [
     ("GET", "export/x", None, (400, 1, "Action x is invalid.")),
     ("GET", "nothing", None, (400, 1, "Action nothing is invalid.")),
-    ("DELETE", "filter", None, (400, 1009, "Invalid HTTP method: DELETE. Allowed: GET")),
+    ("DELETE", "filter", None, (400, 1009, "Invalid HTTP method: DELETE. Allowed: GET, PUT")),
     ("PATCH", "filter", None, (501, 1, "Method PATCH is not supported.")),
     ("GET", "field/translate/xx", None, (400, 1002, "Invalid language code: xx")),
     ("GET", "field/1/choice", None, (400, 10001, "Invalid field id: 1")),

@@ -89,6 +89,8 @@ def _contacts_of(request: ApiRequest) -> tuple[list[dict[str, Any]], bool]:
         raise ApiError(400, 2003, "Invalid data format for contacts. Array expected")
     if len(contacts) > MAX_CONTACTS:
         raise ApiError(400, 1000, "The request exceeded the maximum batch size of 1,000")
+    if "source_id" in body:
+        contacts = [{"source_id": body["source_id"], **contact} for contact in contacts]
     return contacts, True
 
 
@@ -134,4 +136,6 @@ def delete(request: ApiRequest) -> Reply:
         delete_contacts(connection, deleted)
     if not deleted and wanted:
         raise ApiError(404, 2008, f"{no_contact(key)} - {wanted[0]}")
+    if not isinstance(values, list):
+        return envelope("")
     return envelope({"deleted_contacts": len(deleted), "errors": errors or []})

@@ -156,6 +156,9 @@ def _query_filter(request: ApiRequest) -> tuple[list[str], list[str]]:
             raise ApiError(400, 2006, f"Invalid field id: {name}")
         if key.field_id not in _INDEXED:
             raise ApiError(400, 2015, f"No index on column: {name}")
+        if value == "":
+            conditions.append(f"{key.column} is null")
+            continue
         # Filters compare without case, as the account's database does.
         conditions.append(f"lower({key.column}) = lower(?)")
         values.append(value)
