@@ -28,6 +28,9 @@ def main() -> None:
     parser.add_argument("--client-id", default=default.client_id)
     parser.add_argument("--client-secret", default=default.client_secret)
     parser.add_argument("--json", action="store_true", help="announce readiness as one JSON line")
+    parser.add_argument(
+        "--stop-at-end-of-input", action="store_true", help="end with the process that started it"
+    )
     given = parser.parse_args()
     serve(
         port=given.port,
@@ -42,6 +45,7 @@ def main() -> None:
             client_secret=given.client_secret,
         ),
         as_json=given.json,
+        stops_at_end_of_input=given.stop_at_end_of_input,
     )
 
 

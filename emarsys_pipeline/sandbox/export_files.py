@@ -77,7 +77,7 @@ def _cut(path: Path, header: bytes) -> Iterator[bytes]:
 
 def _cut_at_record(path: Path, header: bytes) -> Iterator[bytes]:
     total = sum(1 for _ in records(path))
-    return chain([header], islice(records(path), total - max(total // 10, 1)))
+    return chain([header], islice(records(path), max(total - max(total // 10, 1), 0)))
 
 
 def _cut_in_quotes(path: Path, header: bytes) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from emarsys_pipeline.sandbox.routing import (
     split_path,
 )
 from emarsys_pipeline.sandbox.state import LoggedRequest, State
+
+logger = logging.getLogger(__name__)
 
 _MEGABYTE = 1_000_000
 _MAX_BODY_BYTES = {"PUT contact": 8 * _MEGABYTE, "POST event/{id}/trigger": _MEGABYTE}
@@ -68,6 +71,9 @@ class Gate:
             answer.reply = self._accepted(raw, logged, answer, limit)
         except ApiError as error:
             answer.reply = refusal(error)
+        except Exception:  # a fault of the sandbox itself is told as Emarsys tells its own
+            logger.exception("could not answer %s %s", raw.method, raw.path)
+            answer.reply = refusal(ApiError(500, 1003, "Internal error occurred."))
         logged.http_status = answer.reply.http_status
         logged.fault = None if answer.fault is None else answer.fault.name
         return answer

@@ -167,6 +167,19 @@ class Sandbox:
         return dict(self.control("POST", "automation/webhooks", document))
 
 
+def sandbox_at(url: str, credentials: Credentials | None = None) -> Sandbox:
+    """Return a handle on a sandbox that somebody else started; its process id is 0."""
+    chosen = credentials or Credentials()
+    return Sandbox(
+        url.rstrip("/"),
+        chosen.username,
+        chosen.secret,
+        chosen.client_id,
+        chosen.client_secret,
+        0,
+    )
+
+
 def _wait_until_ready(process: subprocess.Popen[str]) -> str:
     """Return the URL that the child announces, once it answers there."""
     line = process.stdout.readline() if process.stdout is not None else ""
@@ -205,14 +218,17 @@ def running_sandbox(
     """
     chosen = credentials or Credentials()
     command = [
-        *(sys.executable, "-m", "emarsys_pipeline.sandbox", "--json", "--port", str(port)),
+        *(sys.executable, "-m", "emarsys_pipeline.sandbox", "--json"),
+        *("--stop-at-end-of-input", "--port", str(port)),
         *("--contacts", str(contacts), "--seed", str(seed)),
         *("--username", chosen.username, "--secret", chosen.secret),
         *("--client-id", chosen.client_id, "--client-secret", chosen.client_secret),
         *(() if state is None else ("--state", str(state))),
         *(() if has_rate_limit else ("--no-rate-limit",)),
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
+    with subprocess.Popen(  # noqa: S603 - ours
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield Sandbox(
                 _wait_until_ready(process),

@@ -6,6 +6,7 @@ import json
 import secrets
 import socket
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -66,6 +67,7 @@ def serve(
     has_rate_limit: bool = True,
     credentials: Credentials | None = None,
     as_json: bool = False,
+    stops_at_end_of_input: bool = False,
 ) -> None:
     """Serve the sandbox on loopback until interrupted.
 
@@ -77,6 +79,7 @@ def serve(
         has_rate_limit: whether more than 1000 requests a minute are refused.
         credentials: what clients sign in with.
         as_json: print one JSON line on readiness instead of text for people.
+        stops_at_end_of_input: end when standard input does, that is with the parent process.
     """
     chosen = credentials or Credentials()
     path = state_path or Path(mkdtemp(prefix="emarsys-sandbox-")) / "sandbox.duckdb"
@@ -102,7 +105,14 @@ def serve(
     listener.listen(2048)
     sys.stdout.write(_announcement(url, chosen, path, as_json=as_json))
     sys.stdout.flush()
+    if stops_at_end_of_input:
+        threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
+
+
+def _stop_at_end_of_input(server: uvicorn.Server) -> None:
+    sys.stdin.buffer.read()
+    server.should_exit = True
 
 
 def _announcement(url: str, credentials: Credentials, path: Path, *, as_json: bool) -> str:

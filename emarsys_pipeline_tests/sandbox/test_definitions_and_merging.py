@@ -31,16 +31,14 @@ def test_a_combined_segment_is_made_changed_and_counted(call: Caller) -> None:
 
 
 def test_a_combined_segment_without_name_or_parts_is_refused(call: Caller) -> None:
-    codes = [
-        refusal(call("POST", "combinedsegments", document))[:2]
-        for document in (
-            dict[str, object](),
-            {"definition": {}},
-            {"name": "Newsletter or VIP", "definition": {}},
-            {"name": "New", "definition": {"include": {"segment_ids": ["1"]}}},
-            {"id": 1, "name": "New"},
-        )
+    documents: list[dict[str, object]] = [
+        {},
+        {"definition": {}},
+        {"name": "Newsletter or VIP", "definition": {}},
+        {"name": "New", "definition": {"include": {"segment_ids": ["1"]}}},
+        {"id": 1, "name": "New"},
     ]
+    codes = [refusal(call("POST", "combinedsegments", given))[:2] for given in documents]
     assert codes == [(400, 13002), (400, 13003), (400, 13004), (400, 13005), (404, 13001)]
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,9 +16,10 @@ from typing import Any
 
 import phonenumbers
 import pytest
+import requests
 
 from emarsys_pipeline.sandbox.generate import generate_account
-from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
+from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox, sandbox_at
 from emarsys_pipeline.sandbox.state import State
 from emarsys_pipeline_tests.sandbox.calls import Caller
 
@@ -158,3 +162,30 @@ def test_automation_webhooks_carry_a_token(sandbox: Sandbox) -> None:
     with receiver(refusals=0) as (url, received):
         sandbox.send_automation(url, [{"email": "a@example.org"}], secret="s" * 32)
     assert [headers["Authorization"][:9] for headers, _ in received] == ["Bearer ey"]
+
+
+def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "from emarsys_pipeline.sandbox.process import running_sandbox\n"
+        "with running_sandbox(contacts=10) as sandbox:\n"
+        "    print(sandbox.url, flush=True)\n"
+        "    os._exit(9)\n"
+    )
+    done = subprocess.run(  # noqa: S603 - the script above
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    url = done.stdout.strip()
+    assert url.startswith("http://127.0.0.1:")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            requests.get(f"{url}/healthcheck", timeout=5)
+        except requests.ConnectionError:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"the sandbox at {url} still answers")
+
+
+def test_a_handle_reaches_a_sandbox_started_elsewhere(sandbox: Sandbox) -> None:
+    assert sandbox_at(f"{sandbox.url}/").fault_names() == sandbox.fault_names()
