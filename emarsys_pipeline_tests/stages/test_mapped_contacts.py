@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from emarsys_pipeline.settings import AccountSettings
-from emarsys_pipeline.stages.mapped_contacts import ContactsMapped, NotImportedError, map_segment
+from emarsys_pipeline.stages.mapped_contacts import (
+    ContactsMapped,
+    NotImportedError,
+    map_segment,
+    mapping,
+)
 from emarsys_pipeline.stages.raw_segment_exports import UnknownFieldError
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.landed_rows import (
@@ -248,6 +253,24 @@ def test_mapping_windows_again_in_any_order_gives_the_same_tables(warehouse: War
     for number in (1, 0, 2):
         run(warehouse, number)
         assert (table(warehouse, MAPPED), table(warehouse, CURRENT)) == (mapped, current)
+
+
+def test_a_mapping_that_dies_before_its_commit_leaves_the_tables_as_they_were(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_raw(warehouse, [MINA, NOOR])
+    put_raw(warehouse, [{**MINA, "1": "Mia"}], 1)
+    run(warehouse)
+    before = table(warehouse, MAPPED), table(warehouse, CURRENT)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(mapping, "update_readings", interrupt)
+        run(warehouse, 1)
+    assert (table(warehouse, MAPPED), table(warehouse, CURRENT)) == before
+    assert run(warehouse, 1) == counts(read=1, changed=1, top_changed_fields={"first_name": 1})
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_the_newest_reading_of_the_opt_in_field_is_kept_even_when_nothing_changed(

@@ -223,6 +223,16 @@ def test_without_the_permission_for_changes_the_import_is_full(
     assert landed(importer(1, (SINGLE,))[SINGLE]).mode == "full"
 
 
+def test_changes_that_were_delivered_wrong_are_replaced_by_a_full_import(
+    sandbox: Sandbox, importer: Importer
+) -> None:
+    importer(0, (CUSTOMERS,))
+    sandbox.set_fault("extra_csv_column", "GET export/{id}/data")
+    outcome = landed(importer(1, (CUSTOMERS,))[CUSTOMERS])
+    assert (outcome.mode, outcome.entered, outcome.departed) == ("full", 0, 0)
+    assert [rule["met"] for rule in sandbox.faults()] == [1]
+
+
 def test_a_window_before_a_landed_one_is_superseded(importer: Importer) -> None:
     importer(1, (SINGLE,))
     calls = importer.client.calls

@@ -105,7 +105,7 @@ def evolve(source: random.Random, emarsys: MemoryAccount) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_incremental_windows_and_a_reconciliation_equal_a_fresh_full_import(
     tmp_path: Path, seed: int
 ) -> None:

@@ -1,6 +1,6 @@
 """Mapped rows: raw rows in the account's own property names and types."""
 
-from emarsys_pipeline.stages.mapped_contacts.map_segment import (
+from emarsys_pipeline.stages.mapped_contacts.mapping import (
     ContactsMapped,
     NotImportedError,
     map_segment,

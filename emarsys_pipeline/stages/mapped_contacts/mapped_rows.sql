@@ -16,4 +16,3 @@ select
     {{ values }}
 from operations
 join mapped_values using (contact_id)
-order by operations.contact_id

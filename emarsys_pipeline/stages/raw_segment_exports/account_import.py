@@ -23,7 +23,10 @@ from emarsys_pipeline.settings import AccountSettings, ImportSettings
 from emarsys_pipeline.stages.progress import Progress, no_progress
 from emarsys_pipeline.stages.raw_segment_exports.catalogue import refresh_catalogue
 from emarsys_pipeline.stages.raw_segment_exports.changes import fetch_changes, import_changes
-from emarsys_pipeline.stages.raw_segment_exports.errors import SegmentImportError
+from emarsys_pipeline.stages.raw_segment_exports.errors import (
+    SegmentImportError,
+    WrongDeliveryError,
+)
 from emarsys_pipeline.stages.raw_segment_exports.exports import ExportedFile
 from emarsys_pipeline.stages.raw_segment_exports.full import import_in_full
 from emarsys_pipeline.stages.raw_segment_exports.history import SegmentHistory, read_history
@@ -155,7 +158,14 @@ def _import_segment(
                     return import_in_full(run, segment_id, history, scratch)
                 if isinstance(changes, Exception):
                     raise changes
-                return import_changes(run, segment_id, history, scratch, changes)
+                try:
+                    return import_changes(run, segment_id, history, scratch, changes)
+                except WrongDeliveryError as error:
+                    logger.warning(
+                        "account %s: segment %s is imported in full instead, because %s",
+                        *(run.account.name, segment_id, error.message),
+                    )
+                    return import_in_full(run, segment_id, history, scratch)
             finally:
                 scratch.close()
     except Exception as error:  # noqa: BLE001  # one segment must not keep the others from landing

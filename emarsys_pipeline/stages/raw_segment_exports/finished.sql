@@ -1,6 +1,6 @@
 -- Reads: labelled (by contact, from an export), looked_up (more fields of those), fetched (whole
 -- contacts by getdata), to_fetch (why each was fetched), members, previous.
--- Gives: one row per contact delivered or departed, by contact id. A contact that was to be
+-- Gives: one row per contact delivered or departed. A contact that was to be
 -- fetched and was not found has been deleted since: it counts as departed.
 with delivered as (
     select
@@ -49,4 +49,3 @@ select
     $requested_at as requested_at,
     null as export_id
 from departed
-order by contact_id

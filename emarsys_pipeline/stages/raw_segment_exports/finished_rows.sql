@@ -1,5 +1,5 @@
 -- Reads: a Parquet file with the finished rows of one segment. Gives: rows of
--- raw_segment_exports, sorted by contact.
+-- raw_segment_exports.
 select
     $account as account,
     $segment_id as segment_id,
