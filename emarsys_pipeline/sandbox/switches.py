@@ -25,5 +25,12 @@ SWITCHES: dict[str, Any] = {
     # How often any segment answers 202 before its first result; slow ones always do.
     "evaluations_before_result": 0,
     "run_polls_before_done": 1,
+    # getdata: how an empty value, an error's code and a wholly empty result are written.
     "empty_value_is_null": True,
+    "error_codes_are_text": False,
+    "empty_result_is_absent": False,
+    # GET field: whether ids are text.
+    "field_ids_are_text": False,
+    # Whether the choices of a field that has none are an empty list instead of a refusal.
+    "missing_choices_are_empty": False,
 }

@@ -171,3 +171,20 @@ def test_a_contact_list_grows_shrinks_and_is_paged(call: Caller) -> None:
     removal = {"key_id": "id", "external_ids": [OWN]}
     assert call.data("POST", f"{path}/delete", removal) == {"deleted_contacts": 1, "errors": []}
     assert call.data("GET", f"{path}/count") == 1
+
+
+def test_switches_turn_to_the_other_documented_shapes(call: Caller, sandbox: Sandbox) -> None:
+    sandbox.switch(
+        empty_value_is_null=False,
+        error_codes_are_text=True,
+        empty_result_is_absent=True,
+        field_ids_are_text=True,
+        missing_choices_are_empty=True,
+    )
+    call.data("PUT", "contact", {"key_id": "id", "id": OTHER, "12": None})
+    assert read(call, OTHER, "12") == ""
+    missing = call.data("POST", "contact/getdata", {"keyValues": ["1"]})
+    text = "No contact found with the external id: id"
+    assert missing == {"errors": [{"key": "1", "errorCode": "2008", "errorMsg": text}]}
+    assert {type(field["id"]) for field in call.data("GET", "field")} == {str}
+    assert call.data("GET", "field/1/choice") == []

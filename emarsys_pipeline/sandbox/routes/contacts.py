@@ -60,10 +60,19 @@ def get_data(request: ApiRequest) -> Reply:
             else:
                 code = 2010 if matches else 2008
                 text = many_contacts(key, value) if matches else no_contact(key)
-                errors.append({"key": value, "errorCode": code, "errorMsg": text})
+                written = str(code) if request.state.setting("error_codes_are_text") else code
+                errors.append({"key": value, "errorCode": written, "errorMsg": text})
         contacts = read_contacts(connection, ids, fields, string_ids=_wants_string_ids(request))
-    result = [contacts[contact_id] for contact_id in ids]
+    result = [_with_empty_values(request, contacts[contact_id]) for contact_id in ids]
+    if not result and request.state.setting("empty_result_is_absent"):
+        return envelope({"errors": errors})
     return envelope({"errors": errors, "result": result or False})
+
+
+def _with_empty_values(request: ApiRequest, contact: dict[str, Any]) -> dict[str, Any]:
+    if request.state.setting("empty_value_is_null"):
+        return contact
+    return {name: "" if value is None else value for name, value in contact.items()}
 
 
 def _getdata_key(request: ApiRequest) -> KeyField:

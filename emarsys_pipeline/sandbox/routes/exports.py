@@ -19,7 +19,7 @@ from emarsys_pipeline.sandbox.state import SERVER_ZONE
 
 MAX_FIELDS = 20
 MAX_ROWS = 10_000_000
-# Not exportable, whatever the request: interests of the web and mail analytics.
+# Documented as never exportable: figures of web and mail analytics, status and source.
 _NEVER = frozenset({27, 28, 29, 32, 33})
 _ORIGINS = ("form", "api", "all")
 _NO_CONTACTS = "select id from contacts where false"

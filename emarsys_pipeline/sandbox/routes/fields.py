@@ -31,13 +31,14 @@ def _field_list(request: ApiRequest, language: str) -> Reply:
     hidden: set[str] = set()
     if request.fault is not None and request.fault.name == "missing_fields":
         hidden = {str(number) for number in request.fault.details.get("field_ids", [])}
-    return envelope(
-        [
-            field.document(language)
-            for field in request.state.catalogue.fields.values()
-            if str(field.field_id) not in hidden
-        ]
-    )
+    documents = [
+        field.document(language)
+        for field in request.state.catalogue.fields.values()
+        if str(field.field_id) not in hidden
+    ]
+    if request.state.setting("field_ids_are_text"):
+        documents = [{**document, "id": str(document["id"])} for document in documents]
+    return envelope(documents)
 
 
 @table.route("GET", "field", "field.get")
@@ -66,7 +67,9 @@ def list_choices(request: ApiRequest) -> Reply:
 
 def _choice_field(request: ApiRequest, reference: str) -> AccountField:
     field = request.state.catalogue.find(reference)
-    if field is None or field.application_type not in (*CHOICE_TYPES, "special"):
+    has_choices = field is not None and field.application_type in (*CHOICE_TYPES, "special")
+    is_tolerated = field is not None and request.state.setting("missing_choices_are_empty")
+    if field is None or not (has_choices or is_tolerated):
         raise bad_parameter(f"Invalid field id: {reference}")
     return field
 
