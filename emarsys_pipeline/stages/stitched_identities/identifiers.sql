@@ -9,13 +9,16 @@ select records.rowid as record_key, 'email' as kind, emails.value
 from records, unnest(list_distinct(records.email_addresses)) as emails (value);
 
 create temp table shared_identifiers as
+with held as (
+    select kind, value, count(*) as records, min(record_key) as anchor
+    from record_identifiers
+    group by kind, value
+    having count(*) > 1
+)
+
 select
-    kind,
-    value,
-    count(*) as records,
-    min(record_key) as anchor,
-    value in (select blocked.value from blocked_identifiers as blocked) as is_blocked,
-    count(*) <= $max_records and not is_blocked as is_link
-from record_identifiers
-group by kind, value
-having count(*) > 1;
+    held.*,
+    blocked.value is not null as is_blocked,
+    blocked.value is null and held.records <= $max_records as is_link
+from held
+left join blocked_identifiers as blocked using (value);

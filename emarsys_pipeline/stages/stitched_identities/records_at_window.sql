@@ -1,19 +1,16 @@
 -- Reads mapped_contacts; makes records as they were at the end of a window that is not the newest.
--- Ties: the later request, then the smaller segment id, as in current_contacts.
+-- The values are chosen as for current_contacts: segments that the contact was still in come
+-- first, then the newest window, the newest request and the smaller segment id.
 create temp table records as
-with known as (
+with history as (
     select
-        account,
-        contact_id,
-        phone_numbers,
-        email_addresses,
-        min(window_start) over (partition by account, contact_id) as first_window_start,
-        row_number() over (
-            partition by account, contact_id
-            order by window_start desc, requested_at desc, segment_id
-        ) as age
+        *,
+        first_value(operation) over (
+            partition by account, segment_id, contact_id order by window_start desc
+        ) <> 'left' as is_member,
+        min(window_start) over (partition by account, contact_id) as first_window_start
     from mapped_contacts
-    where window_start <= $window_start and operation <> 'left'
+    where window_start <= $window_start
 )
 
 select
@@ -23,5 +20,9 @@ select
     first_window_start,
     phone_numbers,
     email_addresses
-from known
-where age = 1;
+from history
+where operation <> 'left'
+qualify row_number() over (
+    partition by account, contact_id
+    order by is_member desc, window_start desc, requested_at desc, segment_id
+) = 1;
