@@ -5,18 +5,14 @@ from the environment when a client is made.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
-from emarsys_pipeline.emarsys import (
-    EmarsysClient,
-    OAuth2Credentials,
-    RateLimiter,
-    WsseCredentials,
-)
+from emarsys_pipeline.connect import connect
+from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.settings import (
     AccountSettings,
@@ -24,6 +20,7 @@ from emarsys_pipeline.settings import (
     SecretReference,
     Settings,
     SettingsError,
+    WsseConnection,
 )
 from emarsys_pipeline.warehouse import Warehouse
 
@@ -92,17 +89,16 @@ class AccountConnection(dg.Config):
             secret_variable=connection.secret.variable,
         )
 
-    def credentials(self) -> WsseCredentials | OAuth2Credentials:
-        """The credentials, read from the environment now.
-
-        Raises:
-            SettingsError: a variable is not set; the message names it.
-        """
-        user = SecretReference(self.user_variable).reveal()
-        secret = SecretReference(self.secret_variable).reveal()
+    @property
+    def connection(self) -> WsseConnection | OAuth2Connection:
+        """The same as the settings write it."""
+        user = SecretReference(self.user_variable)
+        secret = SecretReference(self.secret_variable)
         if self.auth == "oauth2" and self.token_url is not None:
-            return OAuth2Credentials(user, secret, self.token_url)
-        return WsseCredentials(user, secret)
+            return OAuth2Connection(
+                auth="oauth2", client_id=user, client_secret=secret, token_url=self.token_url
+            )
+        return WsseConnection(auth="wsse", username=user, secret=secret)
 
 
 class EmarsysAccounts(dg.ConfigurableResource[None]):
@@ -125,15 +121,7 @@ class EmarsysAccounts(dg.ConfigurableResource[None]):
                 f"the settings have no account {account}, they have {sorted(connections)}: put it "
                 "back into the settings file, or delete the partitions of its segments"
             )
-        connection = connections[account]
-        with (
-            closing(RateLimiter(Path(self.rate_limit_path))) as rate_limiter,
-            EmarsysClient(
-                connection.credentials(),
-                base_url=connection.base_url,
-                rate_limiter=rate_limiter,
-            ) as client,
-        ):
+        with connect(connections[account], rate_limit_path=Path(self.rate_limit_path)) as client:
             yield client
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from emarsys_pipeline.connect import read_credentials
 from emarsys_pipeline.defs.resources import (
     AccountConnection,
     EmarsysAccounts,
@@ -14,10 +15,10 @@ from emarsys_pipeline_tests.defs.conftest import MakeSettings
 def test_credentials_are_read_when_they_are_used(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = AccountConnection.of(settings.accounts[0])
+    connection = AccountConnection.of(settings.accounts[0]).connection
     monkeypatch.setenv("TEST_EMARSYS_SECRET", "rotated")
 
-    assert connection.credentials() == WsseCredentials("test001", "rotated")
+    assert read_credentials(connection) == WsseCredentials("test001", "rotated")
 
 
 def test_an_oauth2_account_asks_its_own_token_endpoint(make_settings: MakeSettings) -> None:
@@ -32,7 +33,7 @@ def test_an_oauth2_account_asks_its_own_token_endpoint(make_settings: MakeSettin
         }
     )
 
-    credentials = AccountConnection.of(settings.accounts[0]).credentials()
+    credentials = read_credentials(AccountConnection.of(settings.accounts[0]).connection)
 
     assert isinstance(credentials, OAuth2Credentials)
     assert (credentials.client_id, credentials.token_url) == (
