@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from emarsys_pipeline.cli import sandbox
 from emarsys_pipeline.emarsys.errors import EmarsysError
 from emarsys_pipeline.settings import SettingsError
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     ),
     epilog="Exit codes: 0 done, 1 failed (the last line says what to do), 2 wrong usage.",
 )
+app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:

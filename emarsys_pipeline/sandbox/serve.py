@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -83,9 +83,7 @@ def serve(
     """
     chosen = credentials or Credentials()
     path = state_path or Path(mkdtemp(prefix="emarsys-sandbox-")) / "sandbox.duckdb"
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
+    listener = _bind(port)
     url = f"http://{HOST}:{listener.getsockname()[1]}"
     state = open_state(
         path, contacts=contacts, seed=seed, credentials=chosen, has_rate_limit=has_rate_limit
@@ -103,11 +101,24 @@ def serve(
     )
     server = uvicorn.Server(config)
     listener.listen(2048)
-    sys.stdout.write(_announcement(url, chosen, path, as_json=as_json))
+    is_continued = (state.setting("contacts"), state.setting("seed")) != (contacts, seed)
+    sys.stdout.write(_announcement(url, chosen, state, is_continued=is_continued, as_json=as_json))
     sys.stdout.flush()
     if stops_at_end_of_input:
         threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
+
+
+def _bind(port: int) -> socket.socket:
+    """Return a socket that holds the port but does not listen yet."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _stop_at_end_of_input(server: uvicorn.Server) -> None:
@@ -115,17 +126,35 @@ def _stop_at_end_of_input(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def _announcement(url: str, credentials: Credentials, path: Path, *, as_json: bool) -> str:
+def _announcement(
+    url: str, credentials: Credentials, state: State, *, is_continued: bool, as_json: bool
+) -> str:
     token_url = f"{url}/oauth2/token"
+    held = state.scalar("select count(*) from contacts")
     if as_json:
-        return json.dumps({"url": url, "token_url": token_url, "state": str(path)}) + "\n"
+        document = {
+            "url": url,
+            "token_url": token_url,
+            "state": str(state.path),
+            "contacts": held,
+            **asdict(credentials),
+        }
+        return json.dumps(document) + "\n"
+    note = "  (from the existing state; --contacts and --seed mean nothing)" if is_continued else ""
+    token = (
+        f"curl -s -u {credentials.client_id}:{credentials.client_secret}"
+        f" -d grant_type=client_credentials {token_url}"
+        """ | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/'"""
+    )
     return f"""Emarsys sandbox at {url}
+  contacts:         {held:,}, seed {state.setting("seed")}{note}
   API v2 (WSSE):    {url}/api/v2   user {credentials.username}, secret {credentials.secret}
-  API v3 (OAuth2):  {url}/api/v3   client {credentials.client_id},
-                    secret {credentials.client_secret}
+  API v3 (OAuth2):  {url}/api/v3   client {credentials.client_id}, \
+secret {credentials.client_secret}
   token endpoint:   {token_url}
-  state:            {path}
-  try:  curl -s -u {credentials.client_id}:{credentials.client_secret} \
--d grant_type=client_credentials {token_url}
-Stop it with Ctrl-C.
+  explained at:     {url}/   (for machines: {url}/openapi.json)
+  state:            {state.path}
+Try:
+  curl -s -H "Authorization: Bearer $({token})" {url}/api/v3/filter
+From another terminal: emarsys-pipeline sandbox --help. Stop it with Ctrl-C.
 """
