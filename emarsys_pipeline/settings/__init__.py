@@ -12,6 +12,7 @@ from emarsys_pipeline.settings.accounts import (
     SegmentReference,
     WsseConnection,
 )
+from emarsys_pipeline.settings.environment import child_environment, provide
 from emarsys_pipeline.settings.example import example_settings
 from emarsys_pipeline.settings.loading import CONFIG_VARIABLE, load_settings
 from emarsys_pipeline.settings.model import (
@@ -42,6 +43,8 @@ __all__ = [
     "WebhookSettings",
     "WindowSettings",
     "WsseConnection",
+    "child_environment",
     "example_settings",
     "load_settings",
+    "provide",
 ]

@@ -74,11 +74,17 @@ class Warehouse:
             yield connection
 
     @contextmanager
-    def read_published(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to the published copy; it never waits for anybody."""
+    def read_published(self, *, schema: str = "pipeline") -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the published copy; it never waits for anybody.
+
+        Args:
+            schema: where unqualified names are looked up: ``main`` holds the analysts' views,
+                ``pipeline`` the tables behind them.
+        """
         connection = duckdb.connect(str(self.analytics_path), read_only=True, config=_CONFIG)
         try:
-            connection.execute("set TimeZone = 'UTC'; set search_path = 'pipeline'")
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute("set search_path = $schema", {"schema": schema})
             yield connection
         finally:
             connection.close()

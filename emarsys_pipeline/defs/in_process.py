@@ -1,0 +1,95 @@
+"""Runs of jobs and assets inside this process, recorded like those of the daemon."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from emarsys_pipeline.defs.build import build_definitions
+from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, import_range_tags, segment_key
+from emarsys_pipeline.settings import Settings
+from emarsys_pipeline.windows import Window
+
+# Without this each event of a run would be a line in the terminal.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class RunFailedError(Exception):
+    """A run failed; the message is what Dagster shows for it."""
+
+
+class InProcessRuns:
+    """Executes parts of the pipeline now, in the order they are asked for."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self._definitions = definitions
+        self._instance = instance
+
+    def import_window(self, segments: Mapping[str, Sequence[str]], window: Window) -> None:
+        """Import and map one window of segments, given by account.
+
+        Raises:
+            RunFailedError: a segment failed; the others have landed.
+        """
+        keys = [segment_key(account, id_) for account, ids in segments.items() for id_ in ids]
+        self._instance.add_dynamic_partitions(SEGMENTS_NAME, keys)
+        self._check(
+            self._definitions.resolve_job_def("segment_import").execute_in_process(
+                instance=self._instance,
+                tags=import_range_tags(keys, window),
+                run_config=_QUIET,
+                raise_on_error=False,
+            )
+        )
+
+    def materialize(self, *assets: str, window: Window) -> None:
+        """Materialize assets with the same partitions for one window.
+
+        Raises:
+            RunFailedError: an asset failed.
+        """
+        job = self._definitions.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection={dg.AssetKey(asset) for asset in assets}
+        )
+        self._check(
+            job.execute_in_process(
+                instance=self._instance,
+                partition_key=window.key,
+                run_config=_QUIET,
+                raise_on_error=False,
+            )
+        )
+
+    def run_job(self, name: str, *, window: Window | None = None) -> None:
+        """Run a job, for one window when its assets have partitions.
+
+        Raises:
+            RunFailedError: an asset failed.
+        """
+        self._check(
+            self._definitions.resolve_job_def(name).execute_in_process(
+                instance=self._instance,
+                partition_key=None if window is None else window.key,
+                run_config=_QUIET,
+                raise_on_error=False,
+            )
+        )
+
+    def _check(self, result: dg.ExecuteInProcessResult) -> None:
+        if result.success:
+            return
+        reasons = []
+        for event in result.all_events:
+            if event.is_step_failure:
+                data = event.step_failure_data
+                told = data.user_failure_data.description if data.user_failure_data else None
+                reasons.append(told or (data.error.message if data.error else event.message))
+        raise RunFailedError("\n".join(str(reason).strip() for reason in reasons))
+
+
+@contextmanager
+def in_process_runs(settings: Settings, dagster_home: Path) -> Iterator[InProcessRuns]:
+    """The pipeline of these settings, recording its runs in a prepared Dagster home."""
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        yield InProcessRuns(build_definitions(settings), instance)
