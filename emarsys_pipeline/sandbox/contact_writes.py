@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from emarsys_pipeline.sandbox.contact_keys import KeyField, find_contacts
+from emarsys_pipeline.sandbox.contact_keys import EMAIL, KeyField, email_hash, find_contacts
 from emarsys_pipeline.sandbox.field_values import FieldValueError, checked_values
 from emarsys_pipeline.sandbox.state import State, append_field_writes, next_id, utc_now
 
@@ -153,6 +153,8 @@ def apply_values(
             groups.setdefault(tuple(sorted(values)), []).append(contact_id)
     for field_ids, contact_ids in groups.items():
         columns = ", ".join(f"f_{number} = given.v_{number}" for number in field_ids)
+        if EMAIL in field_ids:
+            columns += f", email_hash = {email_hash(f'given.v_{EMAIL}')}"
         given = ", ".join(f"unnest($v_{number}::varchar[]) as v_{number}" for number in field_ids)
         parameters: dict[str, Any] = {"ids": contact_ids}
         for number in field_ids:

@@ -13,7 +13,7 @@ from emarsys_pipeline.sandbox.exports import ExportRunner, find_export
 from emarsys_pipeline.sandbox.fault_answers import answer_of_fault
 from emarsys_pipeline.sandbox.faults import FaultRule
 from emarsys_pipeline.sandbox.permissions import require_permission
-from emarsys_pipeline.sandbox.rate import rate_headers, too_many_requests
+from emarsys_pipeline.sandbox.rate import UNLIMITED, rate_headers, too_many_requests
 from emarsys_pipeline.sandbox.replies import ApiError, Reply, refusal
 from emarsys_pipeline.sandbox.routing import (
     ApiRequest,
@@ -64,7 +64,7 @@ class Gate:
 
     def answer(self, raw: RawRequest) -> Answer:
         """Answer one request; never raises for what a client did."""
-        limit = int(self._state.setting("requests_per_minute"))
+        limit = self._limit()
         answer = Answer(Reply(b""), rate_headers(limit, limit, self._state.started_at + 60))
         logged = self._state.next_request(raw.method, raw.path, "")
         try:
@@ -112,6 +112,13 @@ class Gate:
                 fault=answer.fault,
             )
         )
+
+    def _limit(self) -> int:
+        """Return how many requests a minute the headers promise."""
+        if self._state.setting("enforce_rate_limit"):
+            return int(self._state.setting("requests_per_minute"))
+        # Clients wait when the headers say that nothing is left, even if nothing is refused.
+        return UNLIMITED
 
     def _authenticate(self, raw: RawRequest) -> str:
         if raw.version == "v3":

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import duckdb
 
+from emarsys_pipeline.sandbox.contact_keys import email_hash
 from emarsys_pipeline.sandbox.state import State, read_sql, utc_now
 
 # Rows of the large segments lie far above those of ordinary contacts: neither disturbs the other.
@@ -77,8 +78,8 @@ def insert_contacts(
         {"seed": seed, "first_row": first_row, "last_row": last_row},
     )
     connection.execute(
-        "insert into contacts by name select * exclude (clean_email, clean_phone),"
-        " ?::timestamp as created_at from generated",
+        "insert into contacts by name select * exclude (clean_email, clean_phone),"  # noqa: S608
+        f" {email_hash('f_3')} as email_hash, ?::timestamp as created_at from generated",
         [moment],
     )
     if first_row < FIRST_LARGE_ROW:

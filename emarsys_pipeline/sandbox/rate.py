@@ -11,6 +11,8 @@ from emarsys_pipeline.sandbox.replies import ApiError
 
 TOO_MANY = "Too many requests for this account and resource within the last minute."
 WINDOW_SECONDS = 60.0
+# What the headers promise when requests are not limited.
+UNLIMITED = 1_000_000
 
 
 @dataclass(slots=True)

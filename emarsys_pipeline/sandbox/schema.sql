@@ -18,8 +18,10 @@ create table choices (
 -- one row per contact; a column f_<field id> per field is added from the table fields.
 -- person: truth, the row number of the person's first record. Values are stored as Emarsys
 -- shows them in getdata: choice ids, multi choice as ids joined with ','; empty is null.
+-- email_hash: finds contacts by e-mail (contact_keys.py); null without one.
 create table contacts (
-    id bigint, uid varchar, row_number bigint, person bigint, created_at timestamp
+    id bigint, uid varchar, row_number bigint, person bigint, created_at timestamp,
+    email_hash ubigint
 );
 
 -- one row per change that getchanges can see

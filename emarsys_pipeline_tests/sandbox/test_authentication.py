@@ -168,3 +168,12 @@ def test_too_many_requests_are_refused_until_the_reset(sandbox: Sandbox, call: C
     text = "Too many requests for this account and resource within the last minute."
     assert refusal(reply) == (429, 7003, text)
     assert reply.headers["X-Ratelimit-Remaining"] == "0"
+
+
+def test_without_a_limit_the_headers_promise_plenty(sandbox: Sandbox, call: Caller) -> None:
+    """Clients pause when nothing is left, so a switched-off limit has to show in the headers."""
+    sandbox.switch(enforce_rate_limit=False, requests_per_minute=2)
+    replies = [call("GET", "settings") for _ in range(4)]
+    assert [reply.status_code for reply in replies] == [200] * 4
+    assert min(int(reply.headers["X-Ratelimit-Remaining"]) for reply in replies) > 900_000
+    assert {reply.headers["X-RateLimit-Limit"] for reply in replies} == {"1000000"}

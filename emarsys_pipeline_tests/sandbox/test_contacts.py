@@ -188,3 +188,13 @@ def test_switches_turn_to_the_other_documented_shapes(call: Caller, sandbox: San
     assert missing == {"errors": [{"key": "1", "errorCode": "2008", "errorMsg": text}]}
     assert {type(field["id"]) for field in call.data("GET", "field")} == {str}
     assert call.data("GET", "field/1/choice") == []
+
+
+def test_an_email_is_found_however_it_was_written_and_after_it_changed(call: Caller) -> None:
+    contact = {"key_id": "3", "3": " Key.Change@Example.ORG "}
+    contact_id = str(call.data("POST", "contact", contact)["id"])
+    call.data("PUT", "contact", {"key_id": "id", "id": contact_id, "3": "Later@example.org"})
+    query = {"keyId": "3", "keyValues": ["key.change@example.org", "LATER@example.org "]}
+    found = call.data("POST", "contact/getdata", {**query, "fields": [3]})
+    assert [row["id"] for row in found["result"]] == [contact_id]
+    assert [error["key"] for error in found["errors"]] == ["key.change@example.org"]
