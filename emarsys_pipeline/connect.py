@@ -9,6 +9,7 @@ from emarsys_pipeline.emarsys import (
     EmarsysClient,
     OAuth2Credentials,
     RateLimiter,
+    RetrySettings,
     WsseCredentials,
 )
 from emarsys_pipeline.settings import OAuth2Connection, WsseConnection
@@ -42,13 +43,16 @@ def read_credentials(
 
 
 @contextmanager
-def connect(account: Reachable, *, rate_limit_path: Path) -> Iterator[EmarsysClient]:
+def connect(
+    account: Reachable, *, rate_limit_path: Path, retries: RetrySettings | None = None
+) -> Iterator[EmarsysClient]:
     """A client of this account.
 
     Args:
         account: which account, and how to sign in to it.
         rate_limit_path: file in which all processes share the account's rate limit; its folder
             is made.
+        retries: how long one call may go on trying; None for the client's defaults.
 
     Raises:
         SettingsError: a credential's environment variable is not set.
@@ -56,6 +60,8 @@ def connect(account: Reachable, *, rate_limit_path: Path) -> Iterator[EmarsysCli
     credentials = read_credentials(account.connection)
     with (
         closing(RateLimiter(rate_limit_path)) as rate_limiter,
-        EmarsysClient(credentials, base_url=account.base_url, rate_limiter=rate_limiter) as client,
+        EmarsysClient(
+            credentials, base_url=account.base_url, rate_limiter=rate_limiter, retries=retries
+        ) as client,
     ):
         yield client

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from emarsys_pipeline.cli import sandbox
+from emarsys_pipeline.cli import actions, demo, messages, project, sandbox, segments, ui
 from emarsys_pipeline.emarsys.errors import EmarsysError
 from emarsys_pipeline.settings import SettingsError
 
@@ -20,7 +20,19 @@ app = typer.Typer(
     ),
     epilog="Exit codes: 0 done, 1 failed (the last line says what to do), 2 wrong usage.",
 )
+app.command()(demo.demo)
+app.command()(project.init)
+app.command()(ui.ui)
+app.command()(project.query)
+app.command()(messages.webhooks)
+app.add_typer(messages.inbox_app, name="inbox")
+app.add_typer(messages.opt_in_app, name="opt-in")
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(actions.contact_app, name="contact")
+app.add_typer(actions.fields_app, name="fields")
+app.add_typer(actions.choices_app, name="choices")
+app.add_typer(actions.event_app, name="event")
+app.command()(segments.segments)
 
 
 def main() -> None:

@@ -1,0 +1,78 @@
+"""Lists the segments of an account, so that they can be put into the settings."""
+
+from typing import Annotated
+
+import typer
+
+from emarsys_pipeline.cli.accounts import Account, account_client
+from emarsys_pipeline.cli.answers import tell_json, tell_line, tell_table
+from emarsys_pipeline.cli.options import AsJson, Config
+from emarsys_pipeline.emarsys import EmarsysClient, Segment
+from emarsys_pipeline.emarsys.errors import EmarsysError, PermissionMissingError
+
+CountsOption = Annotated[
+    bool,
+    typer.Option(
+        "--counts/--no-counts",
+        help="Whether members are counted: one request or more for each segment.",
+    ),
+]
+
+
+def segments(
+    *,
+    account: Account = None,
+    config: Config = None,
+    counts: CountsOption = True,
+    as_json: AsJson = False,
+) -> None:
+    """List plain and combined segments with their ids, names and numbers of members."""
+    notes: list[str] = []
+    with account_client(config, account) as (client, chosen):
+        found = list_all_segments(client, notes)
+        members = {
+            segment.id: _count(client, segment.id, notes) if counts else None for segment in found
+        }
+    if as_json:
+        tell_json(
+            [
+                {"id": item.id, "name": item.name, "type": item.type, "count": members[item.id]}
+                for item in found
+            ]
+        )
+        return
+    tell_table(
+        f"{len(found)} segments of {chosen.name}",
+        ["id", "name", "type", "contacts"],
+        [[item.id, item.name, item.type, members[item.id]] for item in found],
+    )
+    for note in notes:
+        tell_line(note)
+
+
+def list_all_segments(client: EmarsysClient, notes: list[str]) -> list[Segment]:
+    """Plain and combined segments, each once, by id; a missing permission becomes a note.
+
+    Raises:
+        PermissionMissingError: neither kind may be listed.
+    """
+    segments: dict[str, Segment] = {}
+    refused: list[PermissionMissingError] = []
+    for list_kind in (client.list_segments, client.list_combined_segments):
+        try:
+            segments.update({segment.id: segment for segment in list_kind()})
+        except PermissionMissingError as error:
+            refused.append(error)
+    if len(refused) > 1:
+        raise refused[0]
+    notes.extend(str(error) for error in refused)
+    return sorted(segments.values(), key=lambda segment: int(segment.id))
+
+
+def _count(client: EmarsysClient, segment_id: str, notes: list[str]) -> int | None:
+    """The number of members; None, with a note, when Emarsys does not tell."""
+    try:
+        return client.count_segment(segment_id)
+    except EmarsysError as error:
+        notes.append(f"segment {segment_id} was not counted: {error}")
+        return None
