@@ -1,5 +1,6 @@
 """``emarsys-pipeline ui``: Dagster's webserver and daemon for a settings file."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from emarsys_pipeline.cli.options import Config
-from emarsys_pipeline.cli.terminal import console
+from emarsys_pipeline.cli.terminal import console, errors
 from emarsys_pipeline.settings import CONFIG_VARIABLE, Settings, child_environment, load_settings
 
 STOP_SECONDS = 30
@@ -47,16 +48,25 @@ def serve_ui(settings: Settings, *, port: int) -> None:
         # A shell in the background hands on an ignored SIGINT, and Dagster would keep it so.
         preexec_fn=_accept_interrupts,
     ) as process:
+        # Being terminated ends the children in the same way as Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             process.wait()
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            process.wait(STOP_SECONDS)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-    if process.returncode not in (0, -signal.SIGINT):
+            _stop(process)
+            return
+    if process.returncode != 0:
+        errors.print("[red]error:[/red] Dagster ended by itself; the reason stands above")
         raise typer.Exit(1)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """Interrupt Dagster and wait until it has ended its own children."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _accept_interrupts() -> None:
