@@ -156,7 +156,7 @@ def test_an_event_with_a_trigger_id_is_taken_once(run: Run, sandbox: Sandbox, mi
         assert ran.json == {"event_id": "123", "trigger_id": "order-A-1"}
     triggers = [each for each in sandbox.event_triggers() if str(each["contact_id"]) == mina]
     assert [(str(each["event_id"]), each["data"]) for each in triggers] == [
-        ("123", {"order": "A-1"})
+        ("123", '{"order": "A-1"}')
     ]
 
 
