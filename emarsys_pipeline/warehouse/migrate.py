@@ -1,4 +1,7 @@
-"""Schema migrations: numbered SQL files, each applied once, together with its record."""
+"""Schema migrations: numbered SQL files, each applied once, together with its record.
+
+A change to ``views.sql`` reaches existing files with the next migration.
+"""
 
 import logging
 from importlib import resources
@@ -24,7 +27,8 @@ class NewerSchemaError(Exception):
 def migrate(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Apply the migrations that the file lacks, in the order of their names.
 
-    Each migration commits together with its record, so that a kill leaves it done or undone.
+    They commit in one transaction together with their records and the views over their tables, so
+    that a kill leaves the file as it was.
 
     Returns:
         The names of the migrations that were applied now.
@@ -32,6 +36,19 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> list[str]:
     Raises:
         NewerSchemaError: the file records a migration that this version does not know.
     """
+    connection.begin()
+    try:
+        missing = _apply_missing(connection)
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+    for name in missing:
+        logger.info("applied schema migration %s", name)
+    return missing
+
+
+def _apply_missing(connection: duckdb.DuckDBPyConnection) -> list[str]:
     connection.execute(_RECORDS)
     known = _migrations()
     rows = connection.execute("select name from schema_migrations").fetchall()
@@ -44,17 +61,8 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> list[str]:
         )
     missing = [name for name in known if name not in recorded]
     for name in missing:
-        connection.begin()
-        try:
-            connection.execute(known[name])
-            connection.execute(
-                "insert into schema_migrations values ($name, now())", {"name": name}
-            )
-        except BaseException:
-            connection.rollback()
-            raise
-        connection.commit()
-        logger.info("applied schema migration %s", name)
+        connection.execute(known[name])
+        connection.execute("insert into schema_migrations values ($name, now())", {"name": name})
     if missing:
         connection.execute(load_sql(__package__, "views.sql", tables="main"))
     return missing

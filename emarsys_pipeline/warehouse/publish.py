@@ -16,7 +16,7 @@ import duckdb
 from emarsys_pipeline.warehouse.columns import property_columns
 from emarsys_pipeline.warehouse.sql import load_sql, quote
 
-# Raw rows and the evidence of consent stay in the warehouse: no view needs them.
+# Raw rows stay in the warehouse: no view needs them.
 PUBLISHED_TABLES = (
     "consent_events",
     "current_contacts",
@@ -36,6 +36,9 @@ PUBLISHED_TABLES = (
     "segment_imports",
     "stitched_identities",
 )
+
+# The hash of a message's body is evidence, which analysts have no use for.
+UNPUBLISHED_COLUMNS = {"consent_events": ("evidence_hash",)}
 
 Opener = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
@@ -94,12 +97,16 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     connection.begin()
     connection.execute("create schema published.pipeline")
     for table in PUBLISHED_TABLES:
-        name = quote(table)
-        connection.execute(
-            " ".join(["create table", f"published.pipeline.{name}", "as from", name]),
-        )
+        connection.execute(_copy_statement(table))
     connection.commit()
     connection.execute("detach published")
+
+
+def _copy_statement(table: str) -> str:
+    hidden = UNPUBLISHED_COLUMNS.get(table, ())
+    columns = f"* exclude ({', '.join(map(quote, hidden))})" if hidden else "*"
+    target = f"published.pipeline.{quote(table)}"
+    return " ".join(["create table", target, "as select", columns, "from", quote(table)])
 
 
 def _create_views(path: Path, properties: list[str]) -> None:
@@ -116,6 +123,11 @@ def _create_views(path: Path, properties: list[str]) -> None:
                 contact_property_columns=prefixed,
             )
         )
+        for view in ("contacts", "identities"):
+            for name in properties:
+                column = f"{view}.{quote(name)}"
+                comment = f"'Mapped property {name}'"
+                connection.execute(" ".join(["comment on column", column, "is", comment]))
     finally:
         connection.close()
 

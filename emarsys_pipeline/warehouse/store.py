@@ -107,8 +107,10 @@ class Warehouse:
         if not self._published.is_pending() or not (at_once or self._published.is_due()):
             return False
         with self._locked():
-            if self._published.is_pending():
-                self._published.publish(self._open)
+            # Somebody else may have published while this process waited.
+            if not self._published.is_pending():
+                return False
+            self._published.publish(self._open)
         return True
 
     @contextmanager

@@ -1,0 +1,1 @@
+"""Tests of the warehouse: locks, transactions, schema, publishing."""
