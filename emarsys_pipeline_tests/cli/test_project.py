@@ -1,0 +1,95 @@
+"""init, query and the commands at the inbox's door."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from emarsys_pipeline.cli.app import app
+from emarsys_pipeline.inbox import Inbox
+from emarsys_pipeline.settings import Settings, load_settings
+from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline_tests.builders import add_contact
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The example settings, written by ``init`` into an empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EMARSYS_PIPELINE_CONFIG", raising=False)
+    assert run("init").exit_code == 0
+    return load_settings()
+
+
+def run(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, list(arguments), input=text)
+
+
+def test_init_writes_settings_that_load_and_never_replaces_them(settings: Settings) -> None:
+    assert settings.path == Path.cwd() / "emarsys_pipeline.yaml"
+    assert [account.name for account in settings.accounts] == ["shop_de"]
+    again = run("init")
+    assert again.exit_code == 1
+    assert "exists already" in again.output
+
+
+def test_query_before_the_first_import_says_what_to_do(settings: Settings) -> None:
+    result = run("query", "select 1")
+    assert result.exit_code == 1
+    assert "emarsys-pipeline demo" in result.output
+    assert not settings.home.exists()
+
+
+def test_query_reads_the_published_views(settings: Settings) -> None:
+    warehouse = Warehouse(settings.warehouse_directory, publish_interval_seconds=0)
+    warehouse.migrate()
+    with warehouse.write() as connection:
+        add_contact(connection, "7", phones=["+491700000001"])
+    statement = "select account, contact_id, phone_numbers from contacts"
+    assert json.loads(run("query", statement, "--json").output) == [
+        {"account": "shop_de", "contact_id": "7", "phone_numbers": ["+491700000001"]}
+    ]
+    assert json.loads(run("query", "-", "--json", text="select 1 as one").output) == [{"one": 1}]
+    assert "+491700000001" in run("query", statement).output
+
+
+def test_query_cannot_write_and_shows_what_is_wrong(settings: Settings) -> None:
+    Warehouse(settings.warehouse_directory).migrate()
+    refused = run("query", "create table t (x int)")
+    assert refused.exit_code == 1
+    assert "read-only" in refused.output
+    assert run("query", "selec 1").exit_code == 1
+
+
+def test_single_decisions_enter_the_inbox(settings: Settings) -> None:
+    assert run("opt-in", "grant", "--phone", "+491700000001").exit_code == 0
+    assert run("opt-in", "withdraw", "--email", "person@example.org").exit_code == 0
+    nobody = run("opt-in", "grant")
+    assert nobody.exit_code == 2
+    with Inbox(settings.inbox_path) as inbox:
+        rows = inbox.fetch("consent").to_pylist()
+    assert [(row["status"], row["phone"], row["email"], row["source"]) for row in rows] == [
+        ("granted", "+491700000001", None, "command"),
+        ("withdrawn", None, "person@example.org", "command"),
+    ]
+
+
+def test_a_file_enters_the_inbox_once_and_bad_rows_are_named(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "decisions.csv"
+    file.write_text(
+        "event_id,phone,channel,status,occurred_at\n"
+        "e1,+491700000001,whatsapp,granted,2026-01-01T00:00:00Z\n"
+        "e2,+491700000002,whatsapp,granted,yesterday\n",
+        encoding="utf-8",
+    )
+    first = run("inbox", "load", str(file))
+    assert first.exit_code == 1
+    assert "2 rows: 1 new, 0 known already, 1 rejected" in first.output
+    assert "row 2:" in first.output
+    assert "0 new, 1 known already" in run("inbox", "load", str(file)).output
+    with Inbox(settings.inbox_path) as inbox:
+        assert [row["event_id"] for row in inbox.fetch("consent").to_pylist()] == ["e1"]
