@@ -12,11 +12,11 @@ empty, shrunken, or delivered wrong stops alone.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
+from emarsys_pipeline.clock import Clock, utc_now
 from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.emarsys.errors import EmarsysError
 from emarsys_pipeline.settings import AccountSettings, ImportSettings
@@ -49,10 +49,6 @@ SEGMENTS_AT_ONCE = 3
 Outcomes = dict[str, SegmentImported | Exception]
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def import_account(
     warehouse: Warehouse,
     client: EmarsysClient,
@@ -64,7 +60,7 @@ def import_account(
     downloads: Path,
     run_id: str,
     progress: Progress = no_progress,
-    now: Callable[[], datetime] = _utc_now,
+    now: Clock = utc_now,
 ) -> Outcomes:
     """Import segments of one account in one window, each landing or failing on its own.
 
