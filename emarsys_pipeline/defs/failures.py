@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from emarsys_pipeline.defs.summaries import Metadata
+from emarsys_pipeline.defs.summaries import Metadata, named
 
 _UNKNOWN_REMEDY = "Read the error below and the run's log"
 
@@ -36,12 +36,17 @@ def failure(
         metadata: shown with the failure.
 
     Returns:
-        A failure whose first line says what to do and whose further lines name each part.
+        A failure that says what failed, then what to do, then why, part by part. The UI shows
+        the first lines only until somebody opens the message.
     """
     remedies = sorted({remedy_of(error) for error in errors.values()})
-    lines = [f"{'; '.join(remedies)}. {then}"]
+    lines = [
+        f"{named(sorted(errors))} {what}.",
+        f"What to do: {'; '.join(remedies)}. {then}.",
+        "Why:",
+    ]
     lines += [
-        f"- {name} {what}: {type(error).__name__}: {error}"
+        f"- {name}: {type(error).__name__}: {_reason(error)}"
         for name, error in sorted(errors.items())
     ]
     return dg.Failure(
@@ -49,3 +54,9 @@ def failure(
         metadata=metadata or {},
         allow_retries=any(is_retryable(error) for error in errors.values()),
     )
+
+
+def _reason(error: Exception) -> str:
+    """The error's text without its remedy, which stands above."""
+    remedy = getattr(error, "remedy", None)
+    return str(error).replace(str(remedy), "").rstrip() if remedy else str(error)

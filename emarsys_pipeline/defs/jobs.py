@@ -2,9 +2,16 @@
 
 import dagster as dg
 
+_IMPORTED = dg.AssetSelection.assets("raw_segment_exports", "mapped_contacts")
+# It looks at all segments some time after the import, by itself. In an import that fails it would
+# only be skipped, and hide its last answer.
+_LATER_CHECK = dg.AssetSelection.checks(
+    dg.AssetCheckKey(dg.AssetKey("raw_segment_exports"), "newest_window_landed")
+)
+
 SEGMENT_IMPORT = dg.define_asset_job(
     "segment_import",
-    selection=dg.AssetSelection.assets("raw_segment_exports", "mapped_contacts"),
+    selection=_IMPORTED - _LATER_CHECK,
     description=(
         "Fetches segments from Emarsys for a window and maps them. A segment that fails marks its "
         "own partition and nothing else. Stitching follows by itself."

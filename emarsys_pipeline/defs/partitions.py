@@ -15,6 +15,8 @@ KEY_SEPARATOR = "|"
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+WINDOW_TAG = "emarsys_pipeline/window"
+SEGMENTS_TAG = "emarsys_pipeline/segments"
 
 
 def segment_key(account: str, segment_id: str) -> str:
@@ -66,8 +68,12 @@ def range_tags(first: str, last: str) -> dict[str, str]:
 
 
 def import_range_tags(segments: Sequence[str], window: Window) -> dict[str, str]:
-    """Run tags that ask for one window of neighbouring segments in one run."""
-    return range_tags(multi_key(segments[0], window.key), multi_key(segments[-1], window.key))
+    """Run tags that ask for one window of neighbouring segments in one run.
+
+    Dagster hides its own tags in lists of runs; ours tell there which window a run imports.
+    """
+    asked = range_tags(multi_key(segments[0], window.key), multi_key(segments[-1], window.key))
+    return {**asked, WINDOW_TAG: window.key, SEGMENTS_TAG: str(len(segments))}
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,17 @@ _COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
+# Views of analytics.duckdb that show an asset's rows, or what became of them.
+_VIEWS = {
+    "raw_segment_exports": "segment_imports",
+    "mapped_contacts": "segment_changes",
+    "consent_events": "consent_history",
+    "stitched_identities": "identities",
+    "opt_in_deltas": "opt_in_deliveries",
+    "opt_in_pushes": "opt_in_deliveries",
+}
+
+
 def table_metadata(table: str, properties: Mapping[str, tuple[str, str]] | None = None) -> Metadata:
     """Metadata of an asset: which table it is, and the table's columns.
 
@@ -126,7 +137,9 @@ def table_metadata(table: str, properties: Mapping[str, tuple[str, str]] | None 
         properties: further columns that come from the settings: name to type and description.
     """
     columns = {**_COLUMNS[table], **(properties or {})}
+    asked = {"try": f"emarsys-pipeline query 'from {_VIEWS[table]}'"} if table in _VIEWS else {}
     return {
+        **asked,
         "dagster/table_name": f"warehouse.main.{table}",
         "dagster/column_schema": dg.TableSchema(
             columns=[

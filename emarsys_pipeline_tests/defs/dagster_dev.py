@@ -63,11 +63,13 @@ def running_dagster(home: Path, environment: Mapping[str, str]) -> Iterator[Dags
     """Start ``dagster dev`` as the README does, and stop everything it started.
 
     Args:
-        home: DAGSTER_HOME, which gets the project's dagster.yaml.
+        home: DAGSTER_HOME, which gets the project's dagster.yaml; it may hold runs already.
         environment: further environment variables.
     """
-    home.mkdir(parents=True)
-    (home / "dagster.yaml").symlink_to(ROOT / "dagster.yaml")
+    home.mkdir(parents=True, exist_ok=True)
+    instance_file = home / "dagster.yaml"
+    if not instance_file.exists():
+        instance_file.symlink_to(ROOT / "dagster.yaml")
     # Several processes that make the same SQLite files at once get in each other's way.
     with dg.DagsterInstance.from_config(str(home)) as instance:
         instance.get_runs(limit=1)

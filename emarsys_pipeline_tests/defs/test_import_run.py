@@ -166,7 +166,7 @@ def test_a_segment_that_fails_fails_alone(
     assert _checks(result) == ALL_PASSED
 
 
-def test_the_failure_says_first_what_to_do_and_then_what_failed(
+def test_the_failure_says_what_failed_then_what_to_do_then_why(
     definitions: dg.Definitions, instance: dg.DagsterInstance, stages: Stages
 ) -> None:
     stages.failing_to_import = {"2": QuotaError("export refused with 429")}
@@ -174,9 +174,11 @@ def test_the_failure_says_first_what_to_do_and_then_what_failed(
     result = _run_window(definitions, instance)
 
     assert failure_of(result, "import_segments").splitlines() == [
-        "Raise the export quota of the account. Then re-run the failed partitions; the others "
-        "have landed and go on",
-        f"- shop_de-2|{WINDOW} did not land: QuotaError: export refused with 429",
+        f"shop_de-2|{WINDOW} did not land.",
+        "What to do: Raise the export quota of the account. Then re-run the failed partitions; "
+        "the others have landed and go on.",
+        "Why:",
+        f"- shop_de-2|{WINDOW}: QuotaError: export refused with 429",
     ]
 
 

@@ -24,7 +24,7 @@ _RAW_DESCRIPTION = """One row per contact that one import of a segment delivered
 The first window of a segment is a full export; later ones hold what entered, left or changed, and
 a full export reconciles from time to time. Values stand as Emarsys wrote them, one column
 `field_<id>` per fetched field. A window that has landed is never fetched again: Emarsys cannot
-show the past.
+show the past. Windows from before a segment was configured stay missing for the same reason.
 """
 
 _MAPPED_DESCRIPTION = """One row per contact that is new, changed or gone in a segment's window.

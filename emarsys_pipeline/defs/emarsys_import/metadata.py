@@ -40,7 +40,7 @@ def import_metadata(result: SegmentImported) -> Metadata:
         "changed": result.changed,
         "api_calls": result.api_calls,
         "bytes_downloaded": result.bytes_downloaded,
-        "seconds": result.seconds,
+        "seconds": round(result.seconds, 1),
         "export_ids": list(result.export_ids),
     }
 
