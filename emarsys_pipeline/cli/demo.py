@@ -151,6 +151,11 @@ def _show(arrived: Arrived, seconds: dict[str, float], settings: Settings) -> No
     timings = [(name, f"{taken:.1f}") for name, taken in seconds.items()]
     console.print(table("Where the time went", ("stage", "seconds"), timings))
     analytics = Warehouse(settings.warehouse_directory).analytics_path
-    console.print(f"Settings: {settings.path}")
-    console.print(f"Analysts' database: {analytics}   try:")
-    console.print(f"  emarsys-pipeline query --config {settings.path} '{EXAMPLE_QUERY}'")
+    if arrived.is_complete:
+        console.print(
+            "[green]Everything arrived:[/green] Emarsys shows each person's last decision."
+        )
+    console.print(f"Settings: {settings.path}", soft_wrap=True)
+    console.print(f"Analysts' database: {analytics}   try:", soft_wrap=True)
+    command = f"emarsys-pipeline query --config {settings.path} '{EXAMPLE_QUERY}'"
+    console.print(f"  {command}", soft_wrap=True)
