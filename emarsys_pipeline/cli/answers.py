@@ -19,7 +19,7 @@ def tell_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     """Write a heading and a table; None is an empty cell, numbers stand on the right."""
     table = Table()
     for number, column in enumerate(columns):
-        is_number = any(isinstance(row[number], int) for row in rows)
+        is_number = all(isinstance(row[number], int | None) for row in rows)
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(shown(value)) for value in row))

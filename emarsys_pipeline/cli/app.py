@@ -4,8 +4,9 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from emarsys_pipeline.cli import actions, demo, messages, project, sandbox, segments, ui
+from emarsys_pipeline.cli import actions, demo, doctor, messages, project, sandbox, segments, ui
 from emarsys_pipeline.emarsys.errors import EmarsysError
 from emarsys_pipeline.settings import SettingsError
 
@@ -33,6 +34,7 @@ app.add_typer(actions.fields_app, name="fields")
 app.add_typer(actions.choices_app, name="choices")
 app.add_typer(actions.event_app, name="event")
 app.command()(segments.segments)
+app.command()(doctor.doctor)
 
 
 def main() -> None:
@@ -40,5 +42,7 @@ def main() -> None:
     try:
         app()
     except (SettingsError, EmarsysError) as error:
-        Console(stderr=True, highlight=False).print(f"[red]error:[/red] {error}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"[red]error:[/red] {escape(str(error))}", soft_wrap=True
+        )
         sys.exit(1)

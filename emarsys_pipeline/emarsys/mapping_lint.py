@@ -1,6 +1,6 @@
 """Finds mistakes in a field mapping before an import meets them; reads nothing itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,29 +14,47 @@ from emarsys_pipeline.emarsys.fields import (
     PHONE,
     READ_ONLY_FIELDS,
 )
-from emarsys_pipeline.emarsys.names import find_field
-from emarsys_pipeline.emarsys.records import Field
+from emarsys_pipeline.emarsys.names import find_choice, find_field
+from emarsys_pipeline.emarsys.records import Choice, Field
 
 TEXT_TYPES = frozenset({"shorttext", "longtext", "largetext"})
 PHONE_WORDS = ("phone", "mobile", "telefon", "handy", "whatsapp")
+# Column types by the fields whose every value they can hold; varchar holds all.
+FITTING_TYPES: Mapping[str, frozenset[str]] = {
+    "double": frozenset({"numeric"}),
+    "bigint": frozenset({"numeric"}),
+    "date": frozenset({"date", "birthdate"}),
+    "boolean": frozenset({"singlechoice", "unindexed singlechoice", "special"}),
+    "varchar[]": frozenset({"multichoice", "interests"}),
+}
+# Fields that can hold anything, so that some of their values may fit.
+OPEN_TYPES = TEXT_TYPES | {"singlechoice", "unindexed singlechoice", "special", "numeric"}
 PHONE_REMEDY = f"Map {PHONE} (Phone) or {MOBILE} (Mobile)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedField:
-    """One field of a mapping: what Emarsys is asked for, and what it becomes."""
+    """One field of a mapping: what Emarsys is asked for, and what it becomes.
+
+    ``data_type`` is the type of the column that receives it.
+    """
 
     called: str
     property: str
     identifier: Literal["phone", "email"] | None = None
+    data_type: str = "varchar"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedOptIn:
-    """The opt-in field of an account and the values written to it."""
+    """The opt-in field of an account and the values written to it.
+
+    ``choices`` are those of the field, if somebody chose a choice field; none are not checked.
+    """
 
     called: str
     values: tuple[str, ...]
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +121,20 @@ def _lint_field(fields: Sequence[Field], mapped: MappedField) -> Iterator[Findin
             f"{named} is of type {field.application_type}, but identifies by {mapped.identifier}",
             "Map a text field as identifier.",
         )
+    yield from _lint_type(field, mapped, named)
+
+
+def _lint_type(field: Field, mapped: MappedField, named: str) -> Iterator[Finding]:
+    fitting = FITTING_TYPES.get(mapped.data_type)
+    if fitting is None or field.application_type in fitting:
+        return
+    is_open = field.application_type in OPEN_TYPES
+    yield Finding(
+        "warning" if is_open else "error",
+        f"{named} is of type {field.application_type}, but its column is {mapped.data_type}: "
+        f"{'values that do not fit are' if is_open else 'every value is'} refused",
+        f"Declare {mapped.property} as varchar under properties, or map another field.",
+    )
 
 
 def _lint_opt_in(fields: Sequence[Field], opt_in: MappedOptIn) -> Iterator[Finding]:
@@ -126,8 +158,19 @@ def _lint_opt_in(fields: Sequence[Field], opt_in: MappedOptIn) -> Iterator[Findi
             f"{named} is of type {field.application_type}, not a text field",
             "Name a custom text field.",
         )
+        yield from _lint_choices(field, opt_in, named)
     limit = MAX_CHARACTERS.get(field.application_type)
     if limit is not None and any(len(value) > limit for value in opt_in.values):
         yield Finding(
             "error", f"{named} takes at most {limit} characters", "Write shorter opt-in values."
         )
+
+
+def _lint_choices(field: Field, opt_in: MappedOptIn, named: str) -> Iterator[Finding]:
+    for value in opt_in.values if field.has_choices and opt_in.choices else ():
+        try:
+            find_choice(field, opt_in.choices, value)
+        except UnknownNameError as error:
+            yield Finding(
+                "error", f"{named}: {str(error).removesuffix(f'. {error.remedy}')}", error.remedy
+            )

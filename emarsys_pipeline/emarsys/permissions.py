@@ -53,7 +53,7 @@ class PermissionProbe:
 
 
 NO_CONTACT: Mapping[str, object] = {"keyId": "id", "keyValues": ["0"], "fields": [3]}
-LISTS_CHOICES = "choices have no labels"
+LISTS_CHOICES = "labels of choices"
 
 PERMISSIONS: tuple[Permission, ...] = (
     Permission(

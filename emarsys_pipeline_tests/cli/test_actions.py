@@ -102,9 +102,10 @@ def test_no_create_refuses_a_contact_that_does_not_exist(run: Run, sandbox: Sand
         (["choices", "multi", "salutation"], "of type singlechoice, not multi choice"),
         (["choices", "single", "fav_colours"], "of type multichoice, not single choice"),
         (["event", "trigger", "nothing", EMAIL], "no external event is called 'nothing'"),
+        (["event", "trigger", "[/odd]", EMAIL], "no external event is called '[/odd]'"),
         (["fields", "list", "--account", "shop_at"], "there are: shop_de"),
     ],
-    ids=["field", "choice", "single as multi", "multi as single", "event", "account"],
+    ids=["field", "choice", "single as multi", "multi as single", "event", "brackets", "account"],
 )
 def test_mistakes_are_answered_with_what_is_valid(
     run: Run, arguments: list[str], told: str

@@ -2,7 +2,7 @@
 
 import pytest
 
-from emarsys_pipeline.emarsys import Field
+from emarsys_pipeline.emarsys import Choice, Field
 from emarsys_pipeline.emarsys.mapping_lint import (
     Finding,
     MappedField,
@@ -83,6 +83,45 @@ def test_a_mistaken_field_is_found(mapped: MappedField, finding: Finding) -> Non
 def test_a_mistaken_opt_in_field_is_found(called: str, message: str) -> None:
     opt_in = MappedOptIn(called=called, values=("granted",))
     assert [found.message for found in lint_mapping(FIELDS, [EMAIL, MOBILE], opt_in)] == [message]
+
+
+@pytest.mark.parametrize(
+    ("called", "data_type", "severity"),
+    [
+        ("1", "double", "warning"),
+        ("gender", "bigint", "warning"),
+        ("gender", "varchar[]", "warning"),
+        ("birth_date", "bigint", "error"),
+        ("colours", "date", "error"),
+        ("birth_date", "date", None),
+        ("birth_date", "varchar", None),
+        ("colours", "varchar[]", None),
+        ("gender", "boolean", None),
+        ("points", "double", None),
+    ],
+)
+def test_a_column_of_a_type_that_the_field_does_not_fit_is_found(
+    called: str, data_type: str, severity: str | None
+) -> None:
+    more = [
+        Field("4", "Date of Birth", "birth_date", "birthdate"),
+        Field("10231", "Colours", "colours", "multichoice"),
+        Field("10250", "Points", "points", "numeric"),
+    ]
+    mapped = MappedField(called=called, property="value", data_type=data_type)
+    found = lint_mapping([*FIELDS, *more], [EMAIL, MOBILE, mapped])
+    assert [each.severity for each in found] == ([] if severity is None else [severity])
+    assert all(f"but its column is {data_type}" in each.message for each in found)
+
+
+def test_opt_in_values_that_are_no_choices_are_found() -> None:
+    choices = (Choice("1", "Granted"), Choice("2", "Withdraw"))
+    opt_in = MappedOptIn(called="gender", values=("granted", "withdrawn"), choices=choices)
+    assert [found.message for found in lint_mapping(FIELDS, [EMAIL, MOBILE], opt_in)] == [
+        "opt-in: field 5 (Gender) is of type singlechoice, not a text field",
+        "opt-in: field 5 (Gender): no choice of Gender is called 'withdrawn'; "
+        "the nearest: Withdraw (2)",
+    ]
 
 
 def test_opt_in_values_must_fit_the_field() -> None:
