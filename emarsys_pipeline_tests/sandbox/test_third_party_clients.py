@@ -1,10 +1,11 @@
 """Two independent clients from PyPI work unchanged apart from the base URL.
 
-Each lives in a virtual environment of its own, because their dependencies are old.
+They live in a virtual environment of their own, because their dependencies are old.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -47,27 +48,40 @@ tap_emarsys.main()
 """
 
 
-def installed(cache: pytest.Cache, package: str) -> Path:
-    """Return the interpreter of a virtual environment that holds a package.
+PACKAGES = ("tap-emarsys", "pymarsys")
 
-    It is kept in pytest's cache: building tap-emarsys's dependencies takes about a minute.
+
+@pytest.fixture(scope="session")
+def python(pytestconfig: pytest.Config) -> Path:
+    """Return the interpreter of a virtual environment that holds both clients.
+
+    It is kept in pytest's cache: several of their dependencies have to be built. The lock lets
+    tests that run beside each other make it once.
     """
-    folder = cache.mkdir("third_party_clients") / package
-    python = folder / "bin" / "python"
-    is_complete = folder / "complete"
-    if is_complete.exists():
-        return python
-    venv.create(folder, with_pip=False, clear=True)
+    cache = pytestconfig.cache
+    assert cache is not None
+    folder = cache.mkdir("third_party_clients")
+    environment, is_complete = folder / "environment", folder / "complete"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_complete.exists():
+            venv.create(environment, with_pip=False, clear=True)
+            # One build environment for all of them: pip would otherwise make one for each.
+            install(environment, "setuptools", "wheel")
+            install(environment, "--no-build-isolation", *PACKAGES)
+            is_complete.touch()
+    return environment / "bin" / "python"
+
+
+def install(environment: Path, *arguments: str) -> None:
     subprocess.run(  # noqa: S603 - pip, on packages named here
         [
-            *(sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"),
-            *("--no-compile", "--disable-pip-version-check", package),
+            *(sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")),
+            *("install", "--quiet", "--no-compile", "--disable-pip-version-check", *arguments),
         ],
         check=True,
         capture_output=True,
     )
-    is_complete.touch()
-    return python
 
 
 def output(python: Path, script: str, *arguments: str) -> str:
@@ -77,17 +91,15 @@ def output(python: Path, script: str, *arguments: str) -> str:
 
 
 @pytest.mark.slow
-def test_pymarsys_reads_and_writes_contacts(sandbox: Sandbox, cache: pytest.Cache) -> None:
-    python = installed(cache, "pymarsys")
+def test_pymarsys_reads_and_writes_contacts(sandbox: Sandbox, python: Path) -> None:
     text = output(python, PYMARSYS, sandbox.url, sandbox.username, sandbox.secret)
     assert json.loads(text) == [60, "Männlich", "int", 1, "Ada", 1, ["no"], "str", 1, "", "OK"]
 
 
 @pytest.mark.slow
 def test_tap_emarsys_reads_every_contact(
-    sandbox: Sandbox, call: Caller, cache: pytest.Cache, tmp_path: Path
+    sandbox: Sandbox, call: Caller, python: Path, tmp_path: Path
 ) -> None:
-    python = installed(cache, "tap-emarsys")
     config = tmp_path / "config.json"
     config.write_text(
         json.dumps(
