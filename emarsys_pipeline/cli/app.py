@@ -6,7 +6,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from emarsys_pipeline.cli import actions, demo, doctor, messages, project, sandbox, segments, ui
+from emarsys_pipeline.cli import (
+    actions,
+    demo,
+    doctor,
+    explain,
+    messages,
+    project,
+    sandbox,
+    segments,
+    ui,
+)
 from emarsys_pipeline.emarsys.errors import EmarsysError
 from emarsys_pipeline.settings import SettingsError
 
@@ -25,6 +35,7 @@ app.command()(demo.demo)
 app.command()(project.init)
 app.command()(ui.ui)
 app.command()(project.query)
+app.command()(explain.explain)
 app.command()(messages.webhooks)
 app.add_typer(messages.inbox_app, name="inbox")
 app.add_typer(messages.opt_in_app, name="opt-in")

@@ -1,0 +1,94 @@
+"""``emarsys-pipeline explain``: the evidence on one person."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from emarsys_pipeline.cli.options import AsJson, Config
+from emarsys_pipeline.cli.terminal import console, errors, table
+from emarsys_pipeline.explain import Explanation, NotFoundError
+from emarsys_pipeline.explain import explain as explain_person
+from emarsys_pipeline.settings import load_settings
+from emarsys_pipeline.warehouse import Warehouse
+
+
+def explain(
+    *,
+    name: Annotated[
+        str, typer.Argument(help="A contact id, phone number, e-mail address or identity id.")
+    ],
+    config: Config = None,
+    local: Annotated[bool, typer.Option("--local", help="Times of this machine, not UTC.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell why contacts are one person, and why Emarsys shows the opt-in that it shows.
+
+    Prints the person's contacts, the shared identifiers that join them, each consent decision and
+    what became of each opt-in value, oldest first.
+
+    Example: **emarsys-pipeline explain +491700000001**
+    """
+    settings = load_settings(config)
+    warehouse = Warehouse(settings.warehouse_directory)
+    regions = sorted({account.default_region for account in settings.accounts})
+    try:
+        found = explain_person(warehouse, name, regions=regions)
+    except NotFoundError as error:
+        errors.print(f"[red]error:[/red] {error}", soft_wrap=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        console.print_json(json.dumps(asdict(found), default=str))
+        return
+    _show(found, is_local=local)
+
+
+def _show(found: Explanation, *, is_local: bool) -> None:
+    def at(moment: datetime | None) -> str:
+        if moment is None:
+            return ""
+        zoned = moment.astimezone(None if is_local else UTC)
+        return f"{zoned:%Y-%m-%d %H:%M:%S}" + ("" if is_local else "Z")
+
+    console.print(f"Identity {found.identity_id}")
+    for retired in found.retired_ids:
+        console.print(f"  took in identity {retired}")
+    rows = [(r.name, at(r.first_window_start), r.opt_in_value or "") for r in found.records]
+    console.print(table("Contacts", ("contact", "first window", "opt-in last read"), rows))
+    for link in found.links:
+        console.print(
+            f"{link.record} is joined to {link.joined_to}: both hold {link.kind} {link.value}",
+            soft_wrap=True,
+        )
+    decisions = [
+        (at(d.occurred_at), d.channel, d.status, d.source, d.resolved_by, "*" * d.is_deciding)
+        for d in found.decisions
+    ]
+    if decisions:
+        heads = ["decided at", "channel", "status", "source", "found by", "holds"]
+        console.print(table("Consent decisions", heads, decisions))
+    else:
+        console.print("No consent decision is known.")
+    deliveries = [
+        (
+            *(at(d.derived_at), f"{d.account} {d.contact_id}", d.old_value or "", d.new_value),
+            *(d.reason, d.outcome, at(d.settled_at), d.reply_text or ""),
+        )
+        for d in found.deliveries
+    ]
+    if deliveries:
+        columns = (
+            "derived at",
+            "contact",
+            "old",
+            "new",
+            "reason",
+            "outcome",
+            "settled at",
+            "reply",
+        )
+        console.print(table("Opt-in values for Emarsys", columns, deliveries))
+    else:
+        console.print("No opt-in value had to be written.")

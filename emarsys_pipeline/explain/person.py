@@ -1,0 +1,163 @@
+"""Everything the published copy tells of one person."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import duckdb
+
+from emarsys_pipeline.explain.links import Link, spanning_links
+from emarsys_pipeline.stages.identifiers import normalise_email, normalise_phone
+from emarsys_pipeline.warehouse import Warehouse, load_sql
+
+Row = TypeVar("Row", bound="Record | Decision | Delivery")
+
+
+class NotFoundError(Exception):
+    """Nothing in the published copy goes by this name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One contact of the person; ``account`` is empty on the messaging side."""
+
+    source: str
+    account: str
+    contact_id: str
+    first_window_start: datetime
+    phone_numbers: list[str] = field(repr=False)
+    email_addresses: list[str] = field(repr=False)
+    opt_in_value: str | None
+
+    @property
+    def name(self) -> str:
+        """The contact in words, without personal data."""
+        side = f"Emarsys account {self.account}" if self.source == "emarsys" else "messaging side"
+        return f"contact {self.contact_id} ({side})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One consent decision that speaks for the person."""
+
+    event_id: str
+    channel: str
+    status: str
+    occurred_at: datetime
+    received_at: datetime
+    source: str
+    resolved_by: str
+    is_deciding: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One opt-in value that had to reach Emarsys, and the state of its delivery."""
+
+    account: str
+    contact_id: str
+    old_value: str | None
+    new_value: str
+    reason: str
+    event_id: str
+    derived_at: datetime
+    outcome: str
+    attempts: int
+    settled_at: datetime | None
+    http_status: int | None
+    reply_code: str | None
+    reply_text: str | None
+    remedy: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One person: records, what joins them, decisions and deliveries, each oldest first.
+
+    ``retired_ids`` are ids of identities that were merged into this one.
+    """
+
+    identity_id: str
+    retired_ids: list[str]
+    records: list[Record]
+    links: list[Link]
+    decisions: list[Decision]
+    deliveries: list[Delivery]
+
+
+def explain(warehouse: Warehouse, name: str, *, regions: Sequence[str] = ()) -> Explanation:
+    """Explain the person that a name stands for.
+
+    Args:
+        warehouse: its published copy is read.
+        name: an identity id (a retired one as well), a phone number, an e-mail address, or a
+            contact id of either side.
+        regions: ISO countries to try for a phone number without a country code.
+
+    Raises:
+        NotFoundError: nobody goes by this name, or several persons do.
+    """
+    with warehouse.read_published() as connection:
+        identity_id = _find(connection, name, regions)
+        parameters = {"identity_id": identity_id}
+        records = _rows(connection, Record, "records.sql", parameters)
+        retired = connection.execute(
+            "select retired_identity_id from identity_aliases where identity_id = $identity_id"
+            " order by window_start, retired_identity_id",
+            parameters,
+        ).fetchall()
+        shared = connection.execute(
+            "select kind, value from identity_identifiers where identity_id = $identity_id",
+            parameters,
+        ).fetchall()
+        return Explanation(
+            identity_id=identity_id,
+            retired_ids=[retired_id for (retired_id,) in retired],
+            records=records,
+            links=spanning_links(
+                {
+                    record.name: [
+                        *(("phone", number) for number in record.phone_numbers),
+                        *(("email", address) for address in record.email_addresses),
+                    ]
+                    for record in records
+                },
+                usable=set(shared),
+            ),
+            decisions=_rows(connection, Decision, "decisions.sql", parameters),
+            deliveries=_rows(connection, Delivery, "deliveries.sql", parameters),
+        )
+
+
+def _find(connection: duckdb.DuckDBPyConnection, name: str, regions: Sequence[str]) -> str:
+    numbers = {normalise_phone(name, region) for region in (None, *regions)}
+    rows = connection.execute(
+        load_sql(__package__, "find_identity.sql"),
+        {
+            "name": name,
+            "phone_numbers": sorted(number for number in numbers if number is not None),
+            "email_address": normalise_email(name) or "",
+        },
+    ).fetchall()
+    if not rows:
+        raise NotFoundError(
+            "nobody in the published copy goes by this name: give an identity id, a contact id, a "
+            "phone number with its country code, or an e-mail address of a stitched contact"
+        )
+    if len(rows) > 1:
+        found = ", ".join(identity_id for (identity_id,) in rows[:5])
+        raise NotFoundError(
+            f"several persons go by this name: give one of the identity ids {found}"
+        )
+    return str(rows[0][0])
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection,
+    kind: type[Row],
+    file: str,
+    parameters: Mapping[str, Any],
+) -> list[Row]:
+    rows = connection.execute(load_sql(__package__, file), dict(parameters)).fetchall()
+    return [kind(**dict(zip(kind.__slots__, row, strict=True))) for row in rows]
