@@ -102,6 +102,8 @@ def sandbox(
 
     - **decide granted --count 20** lets people opt in on the messaging platform
 
+    - **webhooks http://...** sends a webhook for each decision
+
     - **faults** lists what can go wrong, **fault NAME** makes it so, **clear** ends it
 
     The page at the printed URL explains the rest: endpoints, switches, what can be read back.
@@ -291,3 +293,48 @@ def decide(
     reply = _control(url, "POST", "platform/decide", {"status": status, "channel": channel, **who})
     events = reply["events"]
     _say(reply, f"{len(events)} decisions: {status} on {channel}", as_json=as_json)
+
+
+@app.command()
+def webhooks(
+    to: Annotated[
+        str | None, typer.Argument(help="Address that further decisions are sent to.")
+    ] = None,
+    secret: Annotated[str, typer.Option(help="Secret that signs them.")] = "",
+    auth: Annotated[Literal["hmac", "jwt", "header"], typer.Option()] = "hmac",
+    duplicates: Annotated[int, typer.Option(min=0, help="So many come twice.")] = 0,
+    delay: Annotated[float, typer.Option(min=0, help="Seconds that they come late.")] = 0.0,
+    shuffle: Annotated[
+        int | None, typer.Option(help="A seed; those of one moment come in another order.")
+    ] = None,
+    url: Url = _DEFAULT_URL,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Send no further ones.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send a webhook for every decision from now on, as the messaging platform does.
+
+    One request a decision, tried again when it is not answered with 2xx: 11 times in all, after
+    30 seconds first and up to 10 minutes later. Without an address it tells where they go now.
+
+    Example, for the receiver of **emarsys-pipeline webhooks**:
+    **emarsys-pipeline sandbox webhooks http://127.0.0.1:8026/webhooks/platform/consent
+    --secret s3cret**
+    """
+    if off:
+        subscription = _control(url, "DELETE", "platform/subscription")
+    elif to is None:
+        subscription = _control(url, "GET", "platform/subscription")
+    else:
+        delivery = {
+            "url": to,
+            "secret": secret,
+            "auth": auth,
+            "duplicates": duplicates,
+            "delay_seconds": delay,
+            "shuffle_seed": shuffle,
+        }
+        subscription = _control(url, "POST", "platform/subscription", delivery)
+    sent_to = subscription.get("url")
+    text = f"decisions are sent to {sent_to}" if sent_to else "decisions are sent nowhere"
+    _say(subscription, text, as_json=as_json)

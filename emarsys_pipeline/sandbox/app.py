@@ -41,6 +41,7 @@ from emarsys_pipeline.sandbox.routes import (
 )
 from emarsys_pipeline.sandbox.routing import Route as ApiRoute
 from emarsys_pipeline.sandbox.state import State
+from emarsys_pipeline.sandbox.webhooks import stop_sending
 
 _AREAS = (
     contacts,
@@ -100,15 +101,15 @@ class _Api:
             **answer.headers,
             **answer.reply.headers,
             "Content-Type": content_type,
-            "Date": http_date(self._state),
+            "Date": http_date(answer.clock_skew_seconds),
             "X-Suite-Response-Time": str(int((time.perf_counter() - started) * 1000)),
         }
         await send_answer(answer, headers, scope, send)
 
 
-def http_date(state: State) -> str:
-    """Return the server's time for the Date header, skewed if a switch says so."""
-    skew = timedelta(seconds=state.setting("clock_skew_seconds"))
+def http_date(clock_skew_seconds: float) -> str:
+    """Return the server's time for the Date header."""
+    skew = timedelta(seconds=clock_skew_seconds)
     return format_datetime(datetime.now(UTC) + skew, usegmt=True)
 
 
@@ -206,7 +207,7 @@ class _Token:
         headers = {
             **answer.headers,
             "Content-Type": answer.reply.content_type,
-            "Date": http_date(self._state),
+            "Date": http_date(self._state.setting("clock_skew_seconds")),
         }
         await send_answer(answer, headers, scope, send)
 
@@ -238,6 +239,7 @@ def make_app(state: State) -> SandboxApp:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
+        stop_sending()
         runner.close()
         state.close()
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from emarsys_pipeline.sandbox import platform, truth
+from emarsys_pipeline.sandbox import oauth, platform, truth
 from emarsys_pipeline.sandbox.advance import advance, parse_duration
 from emarsys_pipeline.sandbox.faults import FAULTS
 from emarsys_pipeline.sandbox.permissions import switch_permissions
@@ -106,8 +106,7 @@ class _Control:
         return {}
 
     def revoke_tokens(self, _values: dict[str, Any]) -> Any:
-        generation = int(self.state.setting("token_generation") or 0) + 1
-        self.state.save_settings({"token_generation": generation})
+        oauth.revoke_tokens(self.state)
         return {}
 
     def requests(self, values: dict[str, Any]) -> Any:
@@ -140,6 +139,20 @@ class _Control:
             )
         )
         return self._send(documents, values)
+
+    def subscribe(self, values: dict[str, Any]) -> Any:
+        platform.subscribe(self.state, values)
+        return self.subscription({})
+
+    def unsubscribe(self, _values: dict[str, Any]) -> Any:
+        platform.subscribe(self.state, None)
+        return self.subscription({})
+
+    def subscription(self, _values: dict[str, Any]) -> Any:
+        delivery = self.state.setting(platform.SUBSCRIPTION)
+        if delivery is None:
+            return {}
+        return {name: value for name, value in delivery.items() if name != "secret"}
 
     def send_automation(self, values: dict[str, Any]) -> Any:
         return self._send(values.pop("documents"), {"auth": "jwt", **values})
@@ -188,5 +201,8 @@ def control_routes(state: State) -> list[Route]:
         _action("/platform/consents", control.consents, "GET"),
         _action("/platform/decide", control.decide),
         _action("/platform/webhooks", control.send_consents),
+        _action("/platform/subscription", control.subscription, "GET"),
+        _action("/platform/subscription", control.subscribe),
+        _action("/platform/subscription", control.unsubscribe, "DELETE"),
         _action("/automation/webhooks", control.send_automation),
     ]

@@ -80,6 +80,11 @@ def _cut_at_record(path: Path, header: bytes) -> Iterator[bytes]:
     return chain([header], islice(records(path), max(total - max(total // 10, 1), 0)))
 
 
+def _without_some(path: Path, header: bytes) -> Iterator[bytes]:
+    yield header
+    yield from (record for number, record in enumerate(records(path)) if number % 10 != 5)
+
+
 def _cut_in_quotes(path: Path, header: bytes) -> Iterator[bytes]:
     yield header
     for record in records(path):
@@ -130,6 +135,7 @@ def _extra_column(path: Path, header: bytes) -> Iterator[bytes]:
 _SPOILERS = {
     "truncated_csv": _cut,
     "truncated_csv_at_record": _cut_at_record,
+    "missing_csv_rows": _without_some,
     "truncated_csv_in_quotes": _cut_in_quotes,
     "header_only_csv": lambda _path, header: iter([header]),
     "empty_csv": lambda _path, _header: iter([b""]),

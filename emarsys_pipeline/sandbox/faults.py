@@ -29,12 +29,15 @@ FAULTS: dict[str, str] = {
     "empty_answer": "200 with an empty body.",
     "failing_reply_code": "200 with reply_code (default 1) and reply_text in the envelope.",
     "refused": "http_status (default 400) with reply_code and reply_text as the rule says.",
+    "skewed_clock": "The server's clock is skew_seconds ahead (default 600), in Date as well.",
+    "revoked_token": "Every bearer token issued so far is revoked, then the request is judged.",
     "forbidden": "403, as when the permission was taken away.",
-    "unauthorized": "401, as when the token was revoked or the secret changed.",
+    "unauthorized": "401, as when the secret was changed.",
     "permanent_partial_errors": "The first `count` contacts of a batch write are refused: 2007.",
     "transient_partial_errors": "The first `count` contacts of a batch write are refused: 2011.",
     "truncated_csv": "The export's file ends in mid record, as a complete answer.",
     "truncated_csv_at_record": "The export's file lacks its last records, but ends cleanly.",
+    "missing_csv_rows": "The export's file lacks every tenth record.",
     "truncated_csv_in_quotes": "The export's file ends inside a quoted cell.",
     "header_only_csv": "The export's file has a header and no records.",
     "empty_csv": "The export's file has no bytes at all.",
@@ -51,6 +54,10 @@ FAULTS: dict[str, str] = {
     "export_file_error": "500 with 4007 when the export's file is read.",
     "missing_fields": "The fields named in field_ids are absent from the field list.",
 }
+
+
+# These act before the credentials are judged, all others after.
+BEFORE_CREDENTIALS = frozenset({"skewed_clock", "revoked_token"})
 
 
 class UnknownFaultError(ValueError):
@@ -132,11 +139,21 @@ class FaultRules:
         with self._lock:
             return [asdict(rule) for rule in self._rules]
 
-    def take(self, endpoint: str, segments: set[str], export: str | None) -> FaultRule | None:
+    def take(
+        self,
+        endpoint: str,
+        segments: set[str],
+        export: str | None,
+        *,
+        is_before_credentials: bool = False,
+    ) -> FaultRule | None:
         """Count a request against every rule about it; return the first that meets it."""
         with self._lock:
             chosen: FaultRule | None = None
             for rule in self._rules:
-                if rule.matches(endpoint, segments, export) and chosen is None and rule.take():
+                is_due = (rule.name in BEFORE_CREDENTIALS) == is_before_credentials
+                if not is_due or not rule.matches(endpoint, segments, export):
+                    continue
+                if chosen is None and rule.take():
                     chosen = rule
             return chosen

@@ -1,4 +1,4 @@
-"""The order in which a request is judged: credentials, rate, route, permission, fault."""
+"""The order in which a request is judged: clock, credentials, rate, route, permission, fault."""
 
 from __future__ import annotations
 
@@ -47,11 +47,12 @@ class RawRequest:
 
 @dataclass(slots=True)
 class Answer:
-    """What to send, and the fault that the sending itself has to play."""
+    """What to send, the fault that the sending itself has to play, and the clock's skew."""
 
     reply: Reply
     headers: dict[str, str] = field(default_factory=dict)
     fault: FaultRule | None = None
+    clock_skew_seconds: float = 0.0
 
 
 class Gate:
@@ -67,6 +68,7 @@ class Gate:
         limit = self._limit()
         answer = Answer(Reply(b""), rate_headers(limit, limit, self._state.started_at + 60))
         logged = self._state.next_request(raw.method, raw.path, "")
+        early = self._meet_early_fault(raw, answer)
         try:
             answer.reply = self._accepted(raw, logged, answer, limit)
         except ApiError as error:
@@ -75,13 +77,14 @@ class Gate:
             logger.exception("could not answer %s %s", raw.method, raw.path)
             answer.reply = refusal(ApiError(500, 1003, "Internal error occurred."))
         logged.http_status = answer.reply.http_status
-        logged.fault = None if answer.fault is None else answer.fault.name
+        fault = answer.fault or early
+        logged.fault = None if fault is None else fault.name
         return answer
 
     def _accepted(
         self, raw: RawRequest, logged: LoggedRequest, answer: Answer, limit: int
     ) -> Reply:
-        logged.credential = credential = self._authenticate(raw)
+        logged.credential = credential = self._authenticate(raw, answer.clock_skew_seconds)
         is_within, answer.headers = self._state.rates.count(credential, limit)
         if not is_within and self._state.setting("enforce_rate_limit"):
             raise too_many_requests()
@@ -120,11 +123,27 @@ class Gate:
         # Clients wait when the headers say that nothing is left, even if nothing is refused.
         return UNLIMITED
 
-    def _authenticate(self, raw: RawRequest) -> str:
+    def _meet_early_fault(self, raw: RawRequest, answer: Answer) -> FaultRule | None:
+        """Play the faults that act before the credentials are judged; return the one met."""
+        answer.clock_skew_seconds = float(self._state.setting("clock_skew_seconds"))
+        if not self._state.faults.has_rules:
+            return None
+        try:
+            endpoint = find_route(self._routes, raw.method, split_path(raw.path)[0]).route.name
+        except ApiError:
+            endpoint = ""
+        fault = self._state.faults.take(endpoint, set(), None, is_before_credentials=True)
+        if fault is not None and fault.name == "skewed_clock":
+            answer.clock_skew_seconds += float(fault.details.get("skew_seconds", 600))
+        elif fault is not None:
+            oauth.revoke_tokens(self._state)
+        return fault
+
+    def _authenticate(self, raw: RawRequest, clock_skew_seconds: float) -> str:
         if raw.version == "v3":
             return oauth.authenticate(self._state, raw.headers.get("authorization"))
         header = raw.headers.get("x-wsse") or raw.headers.get("wsse")
-        return wsse.authenticate(self._state, header)
+        return wsse.authenticate(self._state, header, clock_skew_seconds)
 
     def _take_fault(self, match: Match, body: Any) -> FaultRule | None:
         if not self._state.faults.has_rules:

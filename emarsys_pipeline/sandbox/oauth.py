@@ -54,6 +54,12 @@ def issue_token(state: State, authorization: str | None, raw_body: bytes) -> Rep
     return json_reply({"access_token": token, "token_type": "bearer", "expires_in": lifetime})
 
 
+def revoke_tokens(state: State) -> None:
+    """Make every token that was issued so far invalid."""
+    generation = int(state.setting("token_generation") or 0) + 1
+    state.save_settings({"token_generation": generation})
+
+
 def authenticate(state: State, authorization: str | None) -> str:
     """Return the client id that a bearer token proves.
 

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from emarsys_pipeline.sandbox.state import State, next_id, utc_now
+from emarsys_pipeline.sandbox.webhooks import Delivery, send_in_background
 
 STATUSES = ("granted", "withdrawn", "denied")
+SUBSCRIPTION = "consent_subscription"
 _CONSENT_COLUMNS = (
     "event_id",
     "platform_contact_id",
@@ -94,6 +96,8 @@ def decide(
 ) -> list[str]:
     """Let people decide; return the event ids in order.
 
+    Where somebody has subscribed, webhooks tell the decisions at once, in the background.
+
     Raises:
         KeyError: a contact that the platform does not have.
     """
@@ -126,7 +130,26 @@ def decide(
                 "moment": occurred_at or utc_now(),
             },
         )
+    _tell_subscriber(state, event_ids)
     return event_ids
+
+
+def subscribe(state: State, delivery: dict[str, Any] | None) -> None:
+    """Send every further decision as ``webhooks.Delivery`` says; None ends that.
+
+    Raises:
+        TypeError: it is not what a delivery takes.
+    """
+    if delivery is not None:
+        Delivery(**delivery)
+    state.save_settings({SUBSCRIPTION: delivery})
+
+
+def _tell_subscriber(state: State, event_ids: Sequence[str]) -> None:
+    delivery = state.setting(SUBSCRIPTION)
+    if delivery and event_ids:
+        documents = list(consent_documents(state, event_ids=event_ids))
+        send_in_background(documents, Delivery(**delivery))
 
 
 def _event_id(seed: Any, sequence: int) -> str:

@@ -159,6 +159,14 @@ class Sandbox:
         """Send consent webhooks; see ``webhooks.Delivery`` for what can be asked for."""
         return dict(self.control("POST", "platform/webhooks", {"url": url, **delivery}))
 
+    def subscribe(self, url: str, **delivery: Any) -> None:
+        """Send every further decision to a URL at once; see ``webhooks.Delivery``."""
+        self.control("POST", "platform/subscription", {"url": url, **delivery})
+
+    def unsubscribe(self) -> None:
+        """Send no decisions by themselves any more."""
+        self.control("DELETE", "platform/subscription")
+
     def send_automation(
         self, url: str, documents: Sequence[dict[str, Any]], **delivery: Any
     ) -> dict[str, int]:

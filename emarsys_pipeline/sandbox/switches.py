@@ -29,6 +29,8 @@ SWITCHES: dict[str, Any] = {
     "empty_value_is_null": True,
     "error_codes_are_text": False,
     "empty_result_is_absent": False,
+    # Accounts with Interactions are told what listens to a triggered event.
+    "has_interactions": False,
     # GET field: whether ids are text.
     "field_ids_are_text": False,
     # Whether the choices of a field that has none are an empty list instead of a refusal.

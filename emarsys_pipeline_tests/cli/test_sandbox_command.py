@@ -117,6 +117,17 @@ def test_people_decide(sandbox: Sandbox) -> None:
     assert run("decide", "perhaps", "--url", sandbox.url).exit_code == 2
 
 
+def test_webhooks_are_switched_on_and_off(sandbox: Sandbox) -> None:
+    where = ("--url", sandbox.url)
+    address = "http://127.0.0.1:9/platform"
+    on = run("webhooks", address, "--secret", "s3cret", "--delay", "2", *where)
+    assert on.output == f"decisions are sent to {address}\n"
+    told = json.loads(run("webhooks", *where, "--json").output)
+    assert (told["url"], told["delay_seconds"], "secret" in told) == (address, 2.0, False)
+    assert run("webhooks", "--off", *where).output == "decisions are sent nowhere\n"
+    assert sandbox.control("GET", "platform/subscription") == {}
+
+
 def test_a_rule_is_set_listed_and_cleared(sandbox: Sandbox) -> None:
     options = ("--after", "2", "--times", "0", "--detail", "wait_seconds=0.5")
     result = run("fault", "slow_answer", "GET field", *options, "--url", sandbox.url)

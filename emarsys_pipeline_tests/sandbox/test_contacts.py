@@ -198,3 +198,18 @@ def test_an_email_is_found_however_it_was_written_and_after_it_changed(call: Cal
     found = call.data("POST", "contact/getdata", {**query, "fields": [3]})
     assert [row["id"] for row in found["result"]] == [contact_id]
     assert [error["key"] for error in found["errors"]] == ["key.change@example.org"]
+
+
+def test_accounts_with_interactions_are_told_what_listens(call: Caller, sandbox: Sandbox) -> None:
+    sandbox.switch(has_interactions=True)
+    listeners = {"email": False, "acProgram": False, "interactionsProgram": False}
+    item = {"external_id": OWN, "data": {}}
+    single = call.data("POST", "event/123/trigger", {"key_id": "id", **item})
+    assert single == {"connectedTo": listeners}
+    batch = call.data("POST", "event/123/trigger", {"key_id": "id", "contacts": [item]})
+    assert batch == {"ids": [OWN], "errors": [], "connectedTo": listeners}
+
+
+def test_event_data_may_have_99_kilobytes(call: Caller) -> None:
+    body = {"key_id": "id", "external_id": OWN, "data": {"text": "x" * 99_000}}
+    assert call.data("POST", "event/123/trigger", body) == {}

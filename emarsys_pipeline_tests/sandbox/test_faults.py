@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
 
 from emarsys_pipeline.sandbox.faults import FAULTS
 from emarsys_pipeline.sandbox.process import Sandbox
-from emarsys_pipeline_tests.sandbox.calls import Caller, refusal
+from emarsys_pipeline_tests.sandbox.calls import Caller, refusal, wsse_header
 
 NEWSLETTER, VIP = "100400101", "100400102"
 CONTACT = "700008"
@@ -159,6 +161,8 @@ def test_a_file_can_be_spoilt_in_every_way(sandbox: Sandbox, call: Caller) -> No
     assert len(records(spoilt["truncated_csv_at_record"])) < len(whole)
     assert records(spoilt["header_only_csv"]) == whole[:1]
     assert spoilt["empty_csv"] == b""
+    lost = records(spoilt["missing_csv_rows"])
+    assert (len(lost) < len(whole), {*map(tuple, lost)} < {*map(tuple, whole)}) == (True, True)
     assert len(records(spoilt["duplicated_csv_rows"])) > len(whole)
     assert {tuple(row) for row in records(spoilt["duplicated_csv_rows"])} == set(map(tuple, whole))
     shuffled = records(spoilt["shuffled_csv_rows"])
@@ -173,3 +177,84 @@ def test_fields_can_disappear(sandbox: Sandbox, call: Caller) -> None:
     sandbox.set_fault("missing_fields", "GET field", field_ids=["10500"])
     ids = [{field["id"] for field in call.data("GET", "field")} for _ in range(2)]
     assert ids[1] - ids[0] == {10500}
+
+
+def test_a_storm_meets_every_request_until_it_ends(sandbox: Sandbox, call: Caller) -> None:
+    sandbox.set_fault("rate_limited", times=5, wait_seconds=30)
+    replies = [call("GET", path) for path in ("field", "filter", "event", "settings", "field")]
+    assert [reply.status_code for reply in replies] == [429] * 5
+    resets = {int(reply.headers["X-RateLimit-Reset"]) - round(time.time()) for reply in replies}
+    assert resets <= set(range(28, 33))
+    assert call("GET", "field").status_code == 200
+
+
+def test_a_contact_can_be_refused_for_good(sandbox: Sandbox, call: Caller) -> None:
+    sandbox.set_fault("permanent_partial_errors", "PUT contact", count=2)
+    contacts = [{"id": str(700010 + number), "10500": "a"} for number in range(3)]
+    data = call.data("PUT", "contact", {"key_id": "id", "contacts": contacts})
+    refused = {"2007": "Invalid choice id"}
+    assert data == {"ids": ["700012"], "errors": {"700010": refused, "700011": refused}}
+
+
+def test_a_skewed_clock_refuses_requests_and_shows_in_date(sandbox: Sandbox, call: Caller) -> None:
+    sandbox.set_fault("skewed_clock", times=2, skew_seconds=900)
+    reply = call("GET", "settings")
+    assert refusal(reply) == (401, 1, "Unauthorized Time frame is invalid")
+    server = parsedate_to_datetime(reply.headers["Date"])
+    assert abs((server - datetime.now(UTC)).total_seconds() - 900) < 5
+    corrected = wsse_header(sandbox.username, sandbox.secret, created=server.isoformat())
+    url = f"{sandbox.url}/api/v2/settings"
+    assert requests.get(url, headers={"X-WSSE": corrected}, timeout=10).status_code == 200
+
+
+def test_a_revoked_token_stays_refused_until_a_new_one_is_fetched(sandbox: Sandbox) -> None:
+    def get_settings(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{sandbox.url}/api/v3/settings"
+        return requests.get(url, headers=headers, timeout=10).status_code
+
+    def new_token() -> str:
+        client = (sandbox.client_id, sandbox.client_secret)
+        form = {"grant_type": "client_credentials"}
+        reply = requests.post(sandbox.token_url, auth=client, data=form, timeout=10)
+        return str(reply.json()["access_token"])
+
+    token = new_token()
+    sandbox.set_fault("revoked_token", "GET settings", after=1)
+    assert [get_settings(token) for _ in range(3)] == [200, 401, 401]
+    assert get_settings(new_token()) == 200
+
+
+def test_a_dropped_export_start_has_started_the_export(sandbox: Sandbox, call: Caller) -> None:
+    """The id is lost, and as long as the export runs an identical one is refused."""
+    sandbox.switch(export_delay_seconds=30)
+    order = {"filter": VIP, "distribution_method": "local", "contact_fields": [1, 37, 2]}
+    sandbox.set_fault("commit_then_drop", "POST export/filter")
+    with pytest.raises(requests.ConnectionError):
+        call("POST", "export/filter", order)
+    assert refusal(call("POST", "export/filter", order))[:2] == (400, 4001)
+    sandbox.set_fault("reset_before_answer", "POST export/filter")
+    other = {**order, "contact_fields": [1, 2, 37]}
+    with pytest.raises(requests.ConnectionError):
+        call("POST", "export/filter", other)
+    assert call("POST", "export/filter", other).status_code == 200
+
+
+def test_a_dropped_trigger_has_triggered_once(sandbox: Sandbox, call: Caller) -> None:
+    """Repeating it with the same trigger_id is safe, which is what trigger_id is for."""
+    body = {"key_id": "id", "external_id": CONTACT, "trigger_id": "dropped-1", "data": {}}
+    sandbox.set_fault("commit_then_drop", "POST event/{id}/trigger")
+    with pytest.raises(requests.ConnectionError):
+        call("POST", "event/123/trigger", body)
+    assert call.data("POST", "event/123/trigger", body) == {}
+    met = [t["contact_id"] for t in sandbox.event_triggers() if t["trigger_id"] == "dropped-1"]
+    assert met == [CONTACT]
+
+
+def test_a_missing_permission_stays_missing_until_it_is_given(
+    sandbox: Sandbox, call: Caller
+) -> None:
+    sandbox.set_permissions(off=["externalevent.list"])
+    assert [call("GET", "event").status_code for _ in range(2)] == [403, 403]
+    sandbox.set_permissions(on=["externalevent.list", "externalevent.get"])
+    assert call("GET", "event").status_code == 200

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -156,6 +157,48 @@ def test_consent_webhooks_are_signed_repeated_and_shuffled(sandbox: Sandbox) -> 
         assert headers["X-Signature"] == f"sha256={expected}"
     order = [body.split(b'"event_id": "')[1][:12].decode() for _, body in received[1:]]
     assert (order != sorted(order), len(set(order)), len(order)) == (True, 5, 7)
+
+
+def test_a_subscriber_is_told_every_decision_at_once(sandbox: Sandbox) -> None:
+    sandbox.decide("granted", count=1)
+    with receiver(refusals=1) as (url, received):
+        sandbox.subscribe(url, secret="s", duplicates=1, delay_seconds=0.2, wait_factor=0.001)
+        asked = time.monotonic()
+        decided = [event["event_id"] for event in sandbox.decide("withdrawn", count=2)]
+        decided += [event["event_id"] for event in sandbox.decide("denied", count=1)]
+        # Three decisions, one of each call's a second time, and the one that was refused.
+        wait_until(lambda: len(received) >= 6)
+        assert time.monotonic() - asked >= 0.2
+        sandbox.unsubscribe()
+        sandbox.decide("granted", count=1)
+        time.sleep(0.4)
+    told = [json.loads(body)["event_id"] for _, body in received]
+    assert (len(told), set(told)) == (6, set(decided))
+    assert all("X-Signature" in headers for headers, _ in received)
+
+
+def test_a_webhook_that_is_refused_holds_up_no_other(sandbox: Sandbox) -> None:
+    documents = [{"number": number} for number in range(3)]
+    with receiver(refusals=1) as (url, received):
+        sent = sandbox.send_automation(url, documents, wait_factor=0.001)
+    assert sent == {"sent": 3, "failed": 0}
+    assert [json.loads(body)["number"] for _, body in received] == [0, 1, 2, 0]
+
+
+def test_what_is_still_to_be_sent_does_not_keep_the_server_from_ending() -> None:
+    with running_sandbox(contacts=60) as sandbox:
+        # Nobody listens at this port, so that the next attempt would be half a minute away.
+        sandbox.subscribe("http://127.0.0.1:9/")
+        sandbox.decide("granted", count=1)
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_true():
+        assert time.monotonic() < deadline, "waited 10 s in vain"
+        time.sleep(0.02)
 
 
 def test_automation_webhooks_carry_a_token(sandbox: Sandbox) -> None:

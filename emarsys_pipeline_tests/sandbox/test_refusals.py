@@ -109,6 +109,8 @@ CASES: list[tuple[str, str, Any, tuple[int, int, str]]] = [
      (400, 5009, "Event data is not a valid JSON.")),
     ("POST", "event/123/trigger", {"external_id": "x", "data": [1]},
      (400, 5011, "Event data is not an object.")),
+    ("POST", "event/123/trigger", {"external_id": "x", "data": {"text": "x" * 100_000}},
+     (400, 5008, "Event data is larger than 100 kB.")),
     ("POST", "event/123/trigger", {"key_id": "3", "external_id": "nobody@example.org"},
      (400, 2008, "No contact found with the external id: 3 - nobody@example.org")),
     ("POST", "contactlist", {}, (400, 3001, "Parameter name is required.")),

@@ -18,6 +18,7 @@ from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
 from emarsys_pipeline.sandbox.state import next_id, utc_now, vienna_text
 
 _FIRST_EVENT_ID = 123
+_MAX_DATA_BYTES = 100_000
 
 table = RouteTable()
 
@@ -108,12 +109,21 @@ def trigger_event(request: ApiRequest) -> Reply:
     for item in items:
         _check_item(item)
     ids, errors = _apply(request, event[0], items)
+    connected = _connected(request)
     if is_batch:
-        return envelope({"ids": ids, "errors": errors or []})
+        return envelope({"ids": ids, "errors": errors or [], **connected})
     for reasons in errors.values():
         for code, text in reasons.items():
             raise ApiError(400, int(code), text)
-    return envelope({})
+    return envelope(connected)
+
+
+def _connected(request: ApiRequest) -> dict[str, Any]:
+    """Return what accounts with Interactions are told: what listens to the event; here nothing."""
+    if not request.state.setting("has_interactions"):
+        return {}
+    listeners = dict.fromkeys(("email", "acProgram", "interactionsProgram"), False)
+    return {"connectedTo": listeners}
 
 
 def _apply(
@@ -152,6 +162,8 @@ def _check_item(item: dict[str, Any]) -> None:
             raise ApiError(400, 5009, "Event data is not a valid JSON.") from error
     if data != [] and data is not None and not isinstance(data, dict):
         raise ApiError(400, 5011, "Event data is not an object.")
+    if len(json.dumps(data, ensure_ascii=False).encode()) > _MAX_DATA_BYTES:
+        raise ApiError(400, 5008, "Event data is larger than 100 kB.")
     moment = item.get("event_time")
     if moment is None:
         return
