@@ -15,6 +15,7 @@ from emarsys_pipeline.cli import (
     project,
     sandbox,
     segments,
+    status,
     ui,
 )
 from emarsys_pipeline.emarsys.errors import EmarsysError
@@ -36,6 +37,7 @@ app.command()(project.init)
 app.command()(ui.ui)
 app.command()(project.query)
 app.command()(explain.explain)
+app.command()(status.status)
 app.command()(messages.webhooks)
 app.add_typer(messages.inbox_app, name="inbox")
 app.add_typer(messages.opt_in_app, name="opt-in")

@@ -93,3 +93,37 @@ def test_a_file_enters_the_inbox_once_and_bad_rows_are_named(
     assert "0 new, 1 known already" in run("inbox", "load", str(file)).output
     with Inbox(settings.inbox_path) as inbox:
         assert [row["event_id"] for row in inbox.fetch("consent").to_pylist()] == ["e1"]
+
+
+def test_status_tells_what_is_behind_and_what_was_refused(settings: Settings) -> None:
+    assert run("status").exit_code == 1
+    warehouse = Warehouse(settings.warehouse_directory, publish_interval_seconds=0)
+    warehouse.migrate()
+    nothing = run("status", "--json")
+    assert nothing.exit_code == 0
+    assert json.loads(nothing.output)["segments"] == []
+    with warehouse.write() as connection:
+        connection.execute(
+            "insert into segment_imports by name select 'shop_de' as account, '1' as segment_id,"
+            " $start::timestamptz as window_start, 'full' as mode, now() as requested_at,"
+            " now() as landed_at, 7 as members, 7 as rows_delivered, 7 as entered, 0 as departed,"
+            " 0 as changed, []::varchar[] as export_ids, 3 as api_calls, 0 as bytes_downloaded,"
+            " 1.0 as seconds, 'run' as run_id",
+            {"start": settings.windows.start},
+        )
+        connection.execute(
+            "insert into opt_in_deltas by name select $start::timestamptz as window_start,"
+            " 'd' as delta_id, 'shop_de' as account, '7' as contact_id, 'i' as identity_id,"
+            " '10500' as field_id, 'granted' as new_value, 'granted' as reason, 'e' as event_id,"
+            " '' as predecessor, now() as derived_at, 'run' as run_id",
+            {"start": settings.windows.start},
+        )
+    result = run("status", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.output)
+    assert [(row["segment"], row["contacts"], row["behind"]) for row in found["segments"]] == [
+        ("shop_de-1", 7, True)
+    ]
+    assert [(row["outcome"], row["opt-in values"]) for row in found["outbox"]] == [("pending", 1)]
+    assert found["segments_behind"] == 1
+    assert "A segment is behind" in run("status").output
