@@ -9,12 +9,7 @@ import typer
 
 from emarsys_pipeline.connect import connect
 from emarsys_pipeline.emarsys import EmarsysClient, RetrySettings
-from emarsys_pipeline.settings import (
-    AccountSettings,
-    Settings,
-    SettingsError,
-    load_settings,
-)
+from emarsys_pipeline.settings import AccountSettings, load_settings
 
 # Whoever waits at a terminal learns soon that a server does not answer.
 AT_A_TERMINAL = RetrySettings(total_seconds=20.0, evaluation_seconds=600.0)
@@ -39,27 +34,13 @@ Language = Annotated[
 ]
 
 
-def chosen_account(settings: Settings, name: str | None) -> AccountSettings:
-    """The account of this name, or the only one.
-
-    Raises:
-        SettingsError: there is none, or no name was given and there are several.
-    """
-    if name is not None:
-        return settings.account(name)
-    if len(settings.accounts) == 1:
-        return settings.accounts[0]
-    known = ", ".join(account.name for account in settings.accounts)
-    raise SettingsError(f"the settings have several accounts; add --account with one of: {known}")
-
-
 @contextmanager
 def account_client(
     config: Path | None, name: str | None
 ) -> Iterator[tuple[EmarsysClient, AccountSettings]]:
     """A client of the chosen account, and its settings."""
     settings = load_settings(config)
-    account = chosen_account(settings, name)
+    account = settings.chosen_account(name)
     with connect(
         account, rate_limit_path=settings.rate_limit_path, retries=AT_A_TERMINAL
     ) as client:

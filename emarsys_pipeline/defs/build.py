@@ -4,12 +4,14 @@ import warnings
 
 import dagster as dg
 
+from emarsys_pipeline.defs.actions.jobs import build_action_jobs
 from emarsys_pipeline.defs.automation import build_automation_sensor
 from emarsys_pipeline.defs.emarsys_import.assets import build_import_assets
 from emarsys_pipeline.defs.emarsys_import.catalogue_sensor import build_catalogue_sensor
 from emarsys_pipeline.defs.emarsys_import.checks import build_newest_window_check
+from emarsys_pipeline.defs.emarsys_import.readiness import build_readiness_check
 from emarsys_pipeline.defs.identities.assets import build_identity_asset
-from emarsys_pipeline.defs.jobs import OPT_IN_PUSH, OPT_IN_SYNC, SEGMENT_IMPORT
+from emarsys_pipeline.defs.jobs import ACCOUNT_READY, OPT_IN_PUSH, OPT_IN_SYNC, SEGMENT_IMPORT
 from emarsys_pipeline.defs.messaging.assets import build_messaging_assets
 from emarsys_pipeline.defs.messaging.checks import statuses_understood
 from emarsys_pipeline.defs.opt_in.deltas import build_delta_asset
@@ -44,9 +46,16 @@ def _build(settings: Settings) -> dg.Definitions:
         ],
         asset_checks=[
             build_newest_window_check(partitions, delay_minutes=delay_minutes),
+            build_readiness_check(settings),
             statuses_understood,
         ],
-        jobs=[SEGMENT_IMPORT, OPT_IN_SYNC, OPT_IN_PUSH],
+        jobs=[
+            SEGMENT_IMPORT,
+            ACCOUNT_READY,
+            OPT_IN_SYNC,
+            OPT_IN_PUSH,
+            *build_action_jobs(settings),
+        ],
         schedules=[build_import_schedule(partitions, delay_minutes=delay_minutes)],
         sensors=[
             build_catalogue_sensor(settings, partitions),

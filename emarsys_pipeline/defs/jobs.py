@@ -2,19 +2,31 @@
 
 import dagster as dg
 
+from emarsys_pipeline.defs.emarsys_import import readiness
+
 _IMPORTED = dg.AssetSelection.assets("raw_segment_exports", "mapped_contacts")
-# It looks at all segments some time after the import, by itself. In an import that fails it would
-# only be skipped, and hide its last answer.
-_LATER_CHECK = dg.AssetSelection.checks(
-    dg.AssetCheckKey(dg.AssetKey("raw_segment_exports"), "newest_window_landed")
+# They run by themselves: the one some time after the import, over all segments; the other when
+# somebody asks, since it costs requests. In an import that fails they would only be skipped, and
+# hide their last answers.
+_OTHER_CHECKS = dg.AssetSelection.checks(
+    dg.AssetCheckKey(dg.AssetKey("raw_segment_exports"), "newest_window_landed"), readiness.CHECK
 )
 
 SEGMENT_IMPORT = dg.define_asset_job(
     "segment_import",
-    selection=_IMPORTED - _LATER_CHECK,
+    selection=_IMPORTED - _OTHER_CHECKS,
     description=(
         "Fetches segments from Emarsys for a window and maps them. A segment that fails marks its "
         "own partition and nothing else. Stitching follows by itself."
+    ),
+)
+
+ACCOUNT_READY = dg.define_asset_job(
+    readiness.ACCOUNT_READY,
+    selection=dg.AssetSelection.checks(readiness.CHECK),
+    description=(
+        "Finds out whether each account can be imported and pushed to: sign-in, clock, rate "
+        "limit, permissions, segments, field mapping, days left of WSSE. Never writes to Emarsys."
     ),
 )
 

@@ -245,6 +245,19 @@ class Settings(Section):
         known = ", ".join(account.name for account in self.accounts)
         raise SettingsError(f"there is no account {name} in the settings; there are: {known}")
 
+    def chosen_account(self, name: str | None) -> AccountSettings:
+        """The account of this name, or the only one.
+
+        Raises:
+            SettingsError: there is none, or no name was given and there are several.
+        """
+        if name is not None:
+            return self.account(name)
+        if len(self.accounts) == 1:
+            return self.accounts[0]
+        known = ", ".join(account.name for account in self.accounts)
+        raise SettingsError(f"the settings have several accounts; choose one of: {known}")
+
     @property
     def warehouse_directory(self) -> Path:
         """The folder of the warehouse and of the analysts' copy."""

@@ -91,8 +91,16 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
 
     assert {name: bool(job.description) for name, job in jobs.items()} == {
         "segment_import": True,
+        "account_ready": True,
         "opt_in_sync": True,
         "opt_in_push": True,
+        "get_contact": True,
+        "get_contact_with_labels": True,
+        "update_contact": True,
+        "list_fields": True,
+        "list_single_choices": True,
+        "list_multi_choices": True,
+        "trigger_event": True,
     }
     assert {
         sensor.name: (bool(sensor.description), sensor.default_status)
@@ -120,6 +128,7 @@ def test_every_check_is_described_and_blocks_only_where_damage_would_spread(
     assert all(check.description for check in checks.values())
     assert {name: check.blocking for name, check in checks.items()} == {
         "raw_segment_exports:newest_window_landed": False,
+        "raw_segment_exports:account_ready": False,
         "mapped_contacts:rows_accounted_for": True,
         "mapped_contacts:one_row_per_contact": True,
         "mapped_contacts:identifiers_filled": False,
