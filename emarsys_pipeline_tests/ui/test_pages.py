@@ -1,0 +1,138 @@
+"""Whether a page answers, in words, what a data engineer comes to it with."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from emarsys_pipeline_tests.requirements import CHROMIUM, needs
+from emarsys_pipeline_tests.ui.chromium import page_text
+from emarsys_pipeline_tests.ui.filled_home import NEWSLETTER, VIP, FilledHome, filled_home
+from emarsys_pipeline_tests.ui.take_graph_picture import GRAPH_PAGE
+
+pytestmark = [pytest.mark.slow, needs(CHROMIUM)]
+
+ASSETS = (
+    "raw_segment_exports",
+    "mapped_contacts",
+    "stitched_identities",
+    "opt_in_deltas",
+    "opt_in_pushes",
+    "platform_contacts",
+    "consent_events",
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledHome]:
+    with filled_home(tmp_path_factory.mktemp("ui"), has_failure=True) as filled:
+        yield filled
+
+
+def _missing(home: FilledHome, page: str, *expected: str) -> list[str]:
+    """The expected words that a page lacks, followed by the page's own if there are any."""
+    text = page_text(home.dagster.url + page)
+    missing = [words for words in expected if words not in text]
+    return [*missing, text] if missing else []
+
+
+def test_the_graph_shows_every_asset_and_where_one_failed(home: FilledHome) -> None:
+    assert not _missing(home, GRAPH_PAGE, *ASSETS, "75% filled (1 failed)")
+
+
+def test_an_imported_asset_explains_its_rows_and_its_last_window(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/assets/mapped_contacts",
+        "One row per contact that is new, changed or gone in a segment's window.",
+        f"{NEWSLETTER}|{home.windows[1].key}",
+        "changed_fields varchar[] The properties that differ from the row before",
+        "mobile varchar From Emarsys: field 37 of shop_de, identifies by phone",
+        "contacts are new, changed or gone",
+        "most changed property contacts",
+        "emarsys-pipeline query 'from segment_changes'",
+        "At 12:05 AM UTC and 12:05 PM UTC",
+    )
+
+
+def test_the_partitions_show_the_segment_that_failed(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/assets/raw_segment_exports?view=partitions",
+        *("Failed (1)", "Materialized (3)", "Missing (0)"),
+        *(NEWSLETTER, VIP, home.windows[0].key, home.windows[1].key),
+    )
+
+
+def test_the_outbox_shows_what_was_sent(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/assets/opt_in_pushes",
+        "One row per attempt to write one opt-in value to Emarsys.",
+        "account accepted rejected retrying unknown superseded requests shop_de",
+        "emarsys-pipeline query 'from opt_in_deliveries'",
+    )
+
+
+def test_the_runs_tell_what_each_was_for(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/runs",
+        *("segment_import", "opt_in_sync", "stitched_identities", "opt_in_deltas"),
+        f"emarsys_pipeline/window: {home.windows[1].key}",
+        *("Failure", "Success"),
+    )
+
+
+def test_a_failed_run_says_what_failed_what_to_do_and_why(home: FilledHome) -> None:
+    partition = f"{VIP}|{home.windows[1].key}"
+    assert not _missing(
+        home,
+        f"/runs/{home.last_import}",
+        f"{partition} did not land. What to do: Switch the endpoint on for this API user under"
+        " Security Settings > API Credentials; a change can take some minutes to act. Then re-run"
+        " the failed partitions; the others have landed and go on. Why:",
+        f"- {partition}: PermissionMissingError: GET filter/100400102/contacts was refused with"
+        " HTTP 403",
+        "landed_partitions 1",
+    )
+
+
+def test_a_check_names_the_segment_that_a_window_lacks(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/assets/stitched_identities?view=checks",
+        f"Stitched without {VIP}|{home.windows[1].key}. Re-run these partitions of"
+        " raw_segment_exports and mapped_contacts; they are taken in when they land.",
+    )
+
+
+def test_whatever_runs_by_itself_is_listed(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/automation",
+        *("opt_in", "segment_catalogue", "segment_import_schedule", "stage_automation"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (
+            "schedules/segment_import_schedule",
+            "5 min after a window has ended: imports that window for all configured segments",
+        ),
+        (
+            "sensors/segment_catalogue",
+            "Turns the segments of the settings file into partitions",
+        ),
+        ("sensors/opt_in", "New messages start opt_in_sync for the windows"),
+        ("sensors/stage_automation", "Links the stages: stitches a window when its segments"),
+    ],
+    ids=["schedule", "catalogue", "opt_in", "automation"],
+)
+def test_whatever_runs_by_itself_is_on_and_explained(
+    home: FilledHome, page: str, words: str
+) -> None:
+    assert not _missing(
+        home, f"/locations/__repository__@emarsys_pipeline/{page}", words, "Running"
+    )
