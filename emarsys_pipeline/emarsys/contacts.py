@@ -81,6 +81,18 @@ class ContactCalls(Endpoints):
         query = {"create_if_not_exists": "1"} if create_missing else {}
         return self._write("PUT", contacts, key_field, query)
 
+    def update_single_contact(self, contact_id: str, values: Mapping[str, Any]) -> str:
+        """Write the given fields of the contact with this id (``contact.single``); its id.
+
+        Raises the same as ``update_contacts``, and RejectedRequestError when there is no such
+        contact or it refuses a value.
+        """
+        path = f"contact/{int(contact_id)}"
+        content = json_content(dict(values))
+        request = Request(method="PUT", path=path, content=content, is_repeatable=False)
+        data = as_map(self._transport.call(request))
+        return as_id(data.get("id", contact_id))
+
     def create_contacts(
         self, contacts: Sequence[Mapping[str, Any]], *, key_field: str = EMAIL
     ) -> ContactsUpdated:

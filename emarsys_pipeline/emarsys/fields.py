@@ -45,6 +45,10 @@ class FieldCalls(Endpoints):
         """The choices of one field (``field.singlechoice.trans.list``), in display order."""
         return _choices(self._get(f"field/{int(field_id)}/choice/translate/{language}"))
 
+    def list_single_choices_by_language(self, field_id: str, language: str = "en") -> list[Choice]:
+        """The same by another permission (``field.singlechoice.lang.list``)."""
+        return _choices(self._get(f"field/{int(field_id)}/choice/lang/{language}"))
+
     def list_default_choices(self, field_id: str) -> list[Choice]:
         """The same in the account's default language (``field.singlechoice.list``)."""
         return _choices(self._get(f"field/{int(field_id)}/choice"))

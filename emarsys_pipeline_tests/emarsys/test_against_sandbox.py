@@ -121,6 +121,25 @@ def test_an_update_arrives_and_a_missing_contact_is_named(
     assert sandbox.field_values(OPT_IN)[members[0]] == "granted"
 
 
+def test_one_contact_is_updated_by_its_id(
+    sandbox: Sandbox, account: EmarsysClient, members: list[str]
+) -> None:
+    assert account.update_single_contact(members[2], {OPT_IN: "granted", "46": "2"}) == members[2]
+    assert sandbox.field_values(OPT_IN)[members[2]] == "granted"
+    assert sandbox.field_values("46")[members[2]] == "2"
+    with pytest.raises(errors.RejectedRequestError) as caught:
+        account.update_single_contact("999999999", {OPT_IN: "granted"})
+    assert caught.value.reply_code == 2008
+
+
+def test_single_choices_are_the_same_by_each_of_their_permissions(account: EmarsysClient) -> None:
+    german = account.list_single_choices("46", "de")
+    assert Choice("2", "Frau") in german
+    assert account.list_single_choices_by_language("46", "de") == german
+    assert account.list_choices(["46"], "de") == {"46": german}
+    assert account.list_default_choices("46") == account.list_single_choices("46", "en")
+
+
 def test_contacts_are_created_checked_and_queried(account: EmarsysClient) -> None:
     email = f"new-{account._transport.credentials.api_version}@example.org"
     (contact_id,) = account.create_contacts([{"3": email}]).updated
