@@ -1,5 +1,6 @@
 """Fixtures and hooks that all folders of tests share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,16 @@ from emarsys_pipeline_tests.requirements import (
 __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary", "warehouse"]
 
 
+@pytest.fixture(scope="session")
+def migrated_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an empty, migrated warehouse, made once to be copied."""
+    directory = tmp_path_factory.mktemp("migrated")
+    Warehouse(directory).migrate()
+    return directory
+
+
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
+def warehouse(migrated_directory: Path, tmp_path: Path) -> Warehouse:
     """An empty, migrated warehouse in a real file, which is not published by writing."""
-    made = Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)
-    made.migrate()
-    return made
+    shutil.copytree(migrated_directory, tmp_path / "warehouse")
+    return Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)

@@ -47,7 +47,8 @@ qualify row_number() over (
     order by occurred_at desc, received_at desc, status = 'granted', event_id desc
 ) = 1;
 
--- one row per delta: where its delivery stands. The newest attempt speaks for the delta.
+-- one row per delta: where its delivery stands. The newest attempt speaks for the delta; attempts
+-- are numbered, so that a clock which is set back does not bring an older one forward.
 create or replace view {{ tables }}.opt_in_deliveries as
 select
     deltas.window_start,
@@ -76,7 +77,8 @@ left join (
     select *
     from {{ tables }}.opt_in_pushes
     qualify row_number() over (
-        partition by delta_id order by intended_at desc, attempt desc, batch_id desc
+        partition by delta_id
+        order by attempt desc, outcome = 'superseded' desc, intended_at desc, batch_id desc
     ) = 1
 ) as attempts using (delta_id);
 

@@ -4,7 +4,8 @@ Reads consent_status, identity_members, opt_in_readings, and earlier deltas and 
 opt_in_deltas, one row per Emarsys contact whose field differs from the decision of its person. A
 second run adds nothing, because a delta that exists is what the contact is expected to show.
 
-It stops when an opt-in field is missing in Emarsys or is not a text field.
+An account whose opt-in field is missing in Emarsys or is not a text field gets no deltas; the
+others get theirs, and then it stops.
 
 Every run looks at the newest decisions, whichever window it is for: a delta derived from an older
 state would be overtaken before it was sent. The window only says which run derived it.
@@ -37,6 +38,7 @@ class OptInFieldError(Exception):
 class OptInDeltasDerived:
     """What one derivation added, in rows, and what it could not use.
 
+    ``refused_accounts`` tells by account why its opt-in field cannot take a consent value.
     ``unresolved_events`` are decisions of nobody that an identity is known for;
     ``unknown_status`` are decisions whose status is neither a grant nor a withdrawal. Both count
     the whole ledger.
@@ -44,6 +46,7 @@ class OptInDeltasDerived:
 
     derived: int
     by_reason: dict[str, int]
+    refused_accounts: dict[str, str]
     unresolved_events: int
     unknown_status: int
 
@@ -58,10 +61,17 @@ def derive_opt_in_deltas(
 ) -> OptInDeltasDerived:
     """Add the deltas that are missing, in a transaction of its own.
 
-    Args, result and errors as for :func:`add_opt_in_deltas`.
+    Args and result as for :func:`add_opt_in_deltas`.
+
+    Raises:
+        OptInFieldError: an account's opt-in field is missing or is not a text field; the deltas of
+            the other accounts are kept.
     """
     with warehouse.write() as connection:
-        return add_opt_in_deltas(connection, window, accounts=accounts, run_id=run_id, now=now)
+        result = add_opt_in_deltas(connection, window, accounts=accounts, run_id=run_id, now=now)
+    if result.refused_accounts:
+        raise OptInFieldError("; ".join(result.refused_accounts.values()))
+    return result
 
 
 def add_opt_in_deltas(
@@ -80,11 +90,8 @@ def add_opt_in_deltas(
         accounts: those with ``opt_in`` settings take part, once they have been imported.
         run_id: written beside the rows.
         now: the clock; a delta is never older than the one before it.
-
-    Raises:
-        OptInFieldError: an account's opt-in field is missing or is not a text field.
     """
-    targets = _opt_in_targets(connection, accounts)
+    targets, refused = _opt_in_targets(connection, accounts)
     connection.register("opt_in_targets", targets)
     ((latest,),) = connection.execute("select max(derived_at) from opt_in_deltas").fetchall()
     derived_at = now() if latest is None else max(now(), latest.astimezone(UTC) + _TICK)
@@ -99,12 +106,13 @@ def add_opt_in_deltas(
     connection.execute("insert into opt_in_deltas by name from missing_deltas")
     connection.execute("drop table temp.missing_deltas")
     ((unresolved, unknown),) = connection.execute(
-        "select count_if(identity_id is null), count_if(status = 'unknown')"
+        "select count(*) filter (identity_id is null), count(*) filter (status = 'unknown')"
         " from resolved_consent_events"
     ).fetchall()
     return OptInDeltasDerived(
         derived=sum(rows for _, rows in by_reason),
         by_reason=dict(by_reason),
+        refused_accounts=refused,
         unresolved_events=unresolved,
         unknown_status=unknown,
     )
@@ -115,11 +123,16 @@ _TICK = datetime.resolution
 
 def _opt_in_targets(
     connection: duckdb.DuckDBPyConnection, accounts: Sequence[AccountSettings]
-) -> pa.Table:
-    """One row per account that takes consent values: its field and its two values."""
-    rows = []
+) -> tuple[pa.Table, dict[str, str]]:
+    """One row per account that takes consent values; by account, why others cannot."""
+    rows: list[dict[str, str]] = []
+    refused: dict[str, str] = {}
     for account in accounts:
-        field_id = _opt_in_field_id(connection, account)
+        try:
+            field_id = _opt_in_field_id(connection, account)
+        except OptInFieldError as error:
+            refused[account.name] = str(error)
+            continue
         if account.opt_in is not None and field_id is not None:
             rows.append(
                 {
@@ -131,7 +144,8 @@ def _opt_in_targets(
                 }
             )
     names = ("account", "field_id", "channel", "granted_value", "withdrawn_value")
-    return pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in names]))
+    schema = pa.schema([(name, pa.string()) for name in names])
+    return pa.Table.from_pylist(rows, schema=schema), refused
 
 
 def _opt_in_field_id(connection: duckdb.DuckDBPyConnection, account: AccountSettings) -> str | None:

@@ -40,6 +40,7 @@ decided as (
         end as new_value,
         decisions.event_id,
         decisions.status,
+        decisions.received_at as decision_received_at,
         decisions.window_start as decision_window_start
     from opt_in_targets as targets
     inner join current_contacts as contacts on contacts.account = targets.account
@@ -108,7 +109,7 @@ select
     old_value,
     new_value,
     case
-        when has_drifted then 'reconciled'
+        when has_drifted and decision_received_at <= requested_at then 'reconciled'
         when not is_later then 'stitched'
         when status = 'granted' then 'granted'
         else 'withdrawn'

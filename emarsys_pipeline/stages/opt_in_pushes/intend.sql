@@ -1,6 +1,7 @@
 -- Reads opt_in_deltas and opt_in_pushes; writes opt_in_pushes, one row per delta of the next
 -- request: the newest delta of its contact and field, due now, with no unsettled request of that
--- contact. Oldest first; ties by delta id.
+-- contact. Oldest first; ties by delta id. A contact is in a request once, even when the settings
+-- name another field since: its other delta is for the next request.
 insert into opt_in_pushes by name
 with ranked as (
     select
@@ -39,5 +40,8 @@ where
         ranked.outcome = 'pending'
         or (ranked.outcome = 'rejected' and ranked.is_retryable and ranked.retry_at <= $now)
     )
+qualify row_number() over (
+    partition by ranked.contact_id order by ranked.derived_at, ranked.delta_id
+) = 1
 order by ranked.derived_at, ranked.delta_id
 limit $batch_size;

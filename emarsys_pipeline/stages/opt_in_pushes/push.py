@@ -13,7 +13,7 @@ value is sent that had been superseded when its request was built.
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,20 +22,24 @@ import pyarrow as pa
 
 from emarsys_pipeline.clock import Clock, utc_now
 from emarsys_pipeline.emarsys import EmarsysClient
-from emarsys_pipeline.emarsys.errors import EmarsysError
+from emarsys_pipeline.emarsys.errors import EmarsysError, PermissionMissingError
+from emarsys_pipeline.emarsys.records import ContactsUpdated
 from emarsys_pipeline.settings import AccountSettings, PushSettings
+from emarsys_pipeline.stages.opt_in_deltas import OptInFieldError
 from emarsys_pipeline.stages.opt_in_pushes.settle import settle_unknown
 from emarsys_pipeline.stages.opt_in_pushes.verdicts import (
     PushVerdict,
     verdict_of_contact_error,
     verdict_of_failed_request,
+    verdict_of_silence,
 )
 from emarsys_pipeline.stages.progress import Progress, no_progress
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
 logger = logging.getLogger(__name__)
 
-Refresh = Callable[[duckdb.DuckDBPyConnection], None]
+# Takes newer decisions in; says by account why its opt-in field cannot take them.
+Refresh = Callable[[duckdb.DuckDBPyConnection], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,7 @@ class _Batch:
     fields: list[str]
     values: list[str]
     attempts: list[int]
+    refusals: list[int]
 
     @property
     def contacts(self) -> list[dict[str, str]]:
@@ -97,18 +102,27 @@ def push_account(
 
     Raises:
         EmarsysError: the account cannot be written to at all; its deltas stay due.
+        PermissionMissingError: values without an answer could not be read back; they stay unknown,
+            and everything else was sent.
+        OptInFieldError: the newest decisions cannot be told for this account; nothing is sent.
     """
-    done = OptInPushed()
+    done, not_read_back = OptInPushed(), None
     with warehouse.push_lock(account.name):
-        settled = settle_unknown(warehouse, client, account.name, pushes=pushes, now=now)
-        done = replace(done, accepted=settled.accepted, retrying=settled.retrying)
+        try:
+            settled = settle_unknown(warehouse, client, account.name, pushes=pushes, now=now)
+        except PermissionMissingError as error:
+            not_read_back = error
+        else:
+            done = OptInPushed(
+                accepted=settled.accepted, retrying=settled.retrying, rejected=settled.rejected
+            )
         while True:
             batch, superseded = _record_intents(
                 warehouse, account.name, pushes, run_id, refresh, now()
             )
             done = replace(done, superseded=done.superseded + superseded)
             if not batch.contact_ids:
-                return done
+                break
             verdicts, failure = _send(client, batch, pushes, now)
             _record_outcomes(warehouse, batch, verdicts, now())
             done = _count(done, verdicts)
@@ -117,7 +131,10 @@ def push_account(
                 if not failure.is_retryable and not failure.is_outcome_unknown:
                     raise failure
                 logger.warning("stopped pushing to %s: %s", account.name, failure)
-                return done
+                break
+    if not_read_back is not None:
+        raise not_read_back
+    return done
 
 
 def _record_intents(
@@ -131,7 +148,9 @@ def _record_intents(
     """Choose the next batch and commit that it is about to be sent."""
     batch_id = uuid.uuid4().hex
     with warehouse.write() as connection:
-        refresh(connection)
+        refused = refresh(connection)
+        if account in refused:
+            raise OptInFieldError(refused[account])
         parameters = {"account": account, "now": moment, "run_id": run_id, "batch_id": batch_id}
         superseded = connection.execute(
             load_sql(__package__, "supersede.sql"), parameters
@@ -140,12 +159,10 @@ def _record_intents(
             load_sql(__package__, "intend.sql"), {**parameters, "batch_size": pushes.batch_size}
         )
         rows = connection.execute(
-            "select contact_id, field_id, value, attempt from opt_in_pushes"
-            " where batch_id = $batch_id and outcome = 'sending' order by contact_id",
-            {"batch_id": batch_id},
+            load_sql(__package__, "batch.sql"), {"batch_id": batch_id}
         ).fetchall()
     columns: list[list[object]] = [list(column) for column in zip(*rows, strict=True)] or [
-        [] for _ in range(4)
+        [] for _ in range(5)
     ]
     return _Batch(batch_id, *columns), int(superseded[0][0])  # type: ignore[arg-type]  # by SQL
 
@@ -162,22 +179,29 @@ def _send(
             for contact_id, attempt in zip(batch.contact_ids, batch.attempts, strict=True)
         ], error
     moment = now()
-    verdicts = []
-    for contact_id, attempt in zip(batch.contact_ids, batch.attempts, strict=True):
-        refusal = answer.errors.get(contact_id)
-        verdicts.append(
-            PushVerdict(
-                contact_id=contact_id,
-                outcome="accepted",
-                http_status=answer.http_status,
-                reply_code=str(answer.reply_code),
-            )
-            if refusal is None
-            else verdict_of_contact_error(
-                contact_id, attempt, refusal, answer.http_status, pushes, moment
-            )
+    answered = {
+        contact_id: _verdict_of_answer(contact_id, refusals, answer, pushes, moment)
+        for contact_id, refusals in zip(batch.contact_ids, batch.refusals, strict=True)
+    }
+    return list(answered.values()), None
+
+
+def _verdict_of_answer(
+    contact_id: str, refusals: int, answer: ContactsUpdated, pushes: PushSettings, moment: datetime
+) -> PushVerdict:
+    refusal = answer.errors.get(contact_id)
+    if refusal is not None:
+        return verdict_of_contact_error(
+            contact_id, refusals + 1, refusal, answer.http_status, pushes, moment
         )
-    return verdicts, None
+    if contact_id in answer.updated:
+        return PushVerdict(
+            contact_id=contact_id,
+            outcome="accepted",
+            http_status=answer.http_status,
+            reply_code=str(answer.reply_code),
+        )
+    return verdict_of_silence(contact_id, answer.http_status, pushes, moment)
 
 
 def _record_outcomes(

@@ -1,6 +1,6 @@
 """Brings the decisions up to date right before a request is built."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -9,7 +9,8 @@ from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.settings import AccountSettings
 from emarsys_pipeline.stages.consent_events import add_consent_events
 from emarsys_pipeline.stages.opt_in_deltas import add_opt_in_deltas
-from emarsys_pipeline.windows import WindowGrid
+from emarsys_pipeline.stages.opt_in_pushes.push import Refresh
+from emarsys_pipeline.windows import Window, WindowGrid
 
 
 def make_refresh(
@@ -20,30 +21,59 @@ def make_refresh(
     default_region: str,
     run_id: str,
     now: Clock,
-) -> Callable[[duckdb.DuckDBPyConnection], None]:
+) -> Refresh:
     """A function that takes decisions durable in the inbox into ledger and deltas.
 
-    It costs one look into the inbox while nothing new has come.
+    It costs one look into the inbox and three into the warehouse while nothing new has come.
     """
-    seen = -1
+    state: tuple[object, ...] | None = None
+    refused: Mapping[str, str] = {}
 
-    def refresh(connection: duckdb.DuckDBPyConnection) -> None:
-        nonlocal seen
+    def refresh(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
+        nonlocal state, refused
         last = inbox.last_sequence(("consent",))
-        if last == seen:
-            return
-        seen = last
-        ((ingested,),) = connection.execute(
-            "select coalesce(max(inbox_sequence), 0) from consent_events"
-        ).fetchall()
-        oldest = inbox.oldest_received_after(ingested)
-        if oldest is None:
-            return
-        window = grid.at(oldest)
-        newest = grid.at(now())
-        while window <= newest:
-            add_consent_events(connection, inbox, window, default_region=default_region)
-            window = grid.at(window.end)
-        add_opt_in_deltas(connection, newest, accounts=accounts, run_id=run_id, now=now)
+        if state == (last, *_known(connection)):
+            return refused
+        current = grid.at(now())
+        _ingest(connection, inbox, grid, current, default_region)
+        derived = add_opt_in_deltas(connection, current, accounts=accounts, run_id=run_id, now=now)
+        refused = derived.refused_accounts
+        # Compared with the warehouse next time, so a transaction that was rolled back is redone.
+        state = (last, *_known(connection))
+        return refused
 
     return refresh
+
+
+def _known(connection: duckdb.DuckDBPyConnection) -> tuple[object, ...]:
+    """What deltas follow from; other runs may ingest, stitch and derive meanwhile."""
+    return tuple(
+        connection.execute(
+            "select (select count(*) from consent_events), (select count(*) from opt_in_deltas),"
+            " (select bit_xor(hash(stitches)) from identity_stitches as stitches)"
+        ).fetchall()[0]
+    )
+
+
+def _ingest(
+    connection: duckdb.DuckDBPyConnection,
+    inbox: Inbox,
+    grid: WindowGrid,
+    current: Window,
+    default_region: str,
+) -> None:
+    """Add the decisions that the ledger lacks.
+
+    They are those after its newest one, and more only when the run of an earlier window failed.
+    """
+    query = "select coalesce(max(inbox_sequence), 0), count(*) from consent_events"
+    ((newest, _),) = connection.execute(query).fetchall()
+    for after_sequence in (newest, 0):
+        oldest = inbox.oldest_received_after(after_sequence, ("consent",))
+        window = current if oldest is None else grid.at(oldest)
+        while window <= current:
+            add_consent_events(connection, inbox, window, default_region=default_region)
+            window = grid.at(window.end)
+        ((_, ingested),) = connection.execute(query).fetchall()
+        if ingested >= inbox.counts["consent"]:
+            return

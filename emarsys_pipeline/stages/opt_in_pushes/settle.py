@@ -21,10 +21,11 @@ _READ_BACK = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What reading back found, in pushes: applied after all, or to be sent again."""
+    """What reading back found, in pushes: applied after all, to be sent again, or gone."""
 
-    accepted: int
-    retrying: int
+    accepted: int = 0
+    retrying: int = 0
+    rejected: int = 0
 
 
 def settle_unknown(
@@ -39,19 +40,24 @@ def settle_unknown(
 
     The caller holds the account's push lock, so a row that still says ``sending`` belongs to a
     worker that died. A request that got no answer may still be on its way for a while; until
-    ``settle_after_seconds`` have passed its contacts are left alone.
+    ``settle_after_seconds`` have passed since that was noticed, its contacts are left alone.
     """
-    oldest = now() - timedelta(seconds=pushes.settle_after_seconds)
-    with warehouse.read() as connection:
+    due = now()
+    settle_at = due + timedelta(seconds=pushes.settle_after_seconds)
+    with warehouse.write() as connection:
+        connection.execute(
+            load_sql(__package__, "adopt_orphans.sql"),
+            {"account": account, "settle_at": settle_at},
+        )
         rows = connection.execute(
             "select distinct field_id, contact_id from opt_in_pushes"
-            " where account = $account and outcome in ('sending', 'unknown')"
-            " and intended_at <= $oldest order by field_id, contact_id",
-            {"account": account, "oldest": oldest},
+            " where account = $account and outcome = 'unknown'"
+            " and retry_at <= $due order by field_id, contact_id",
+            {"account": account, "due": due},
         ).fetchall()
     if not rows:
-        return Settled(accepted=0, retrying=0)
-    accepted = retrying = 0
+        return Settled()
+    settled = Settled()
     for field_id in sorted({field_id for field_id, _ in rows}):
         contact_ids = [contact_id for field, contact_id in rows if field == field_id]
         found = client.get_contacts(contact_ids, key_field="id", fields=[field_id])
@@ -64,29 +70,33 @@ def settle_unknown(
             for contact_id in found.errors
         ]
         with warehouse.write() as connection:
-            counts = _record(connection, account, field_id, oldest, read_back, now())
-        accepted += counts.get("accepted", 0)
-        retrying += counts.get("rejected", 0)
-    logger.info("read back %d pushes without an answer: %d applied", len(rows), accepted)
-    return Settled(accepted=accepted, retrying=retrying)
+            found_now = _record(connection, account, field_id, due, read_back, now())
+        settled = Settled(
+            accepted=settled.accepted + found_now.accepted,
+            retrying=settled.retrying + found_now.retrying,
+            rejected=settled.rejected + found_now.rejected,
+        )
+    logger.info("read back %d pushes without an answer: %d applied", len(rows), settled.accepted)
+    return settled
 
 
 def _record(
     connection: duckdb.DuckDBPyConnection,
     account: str,
     field_id: str,
-    oldest: datetime,
+    due: datetime,
     read_back: list[dict[str, object]],
     moment: datetime,
-) -> dict[str, int]:
+) -> Settled:
     connection.register("read_back", pa.Table.from_pylist(read_back, schema=_READ_BACK))
-    parameters = {"account": account, "field_id": field_id, "oldest": oldest}
+    parameters = {"account": account, "field_id": field_id, "due": due}
     connection.execute(load_sql(__package__, "settle.sql"), {**parameters, "now": moment})
     connection.unregister("read_back")
-    counts = connection.execute(
-        "select outcome, count(*) from opt_in_pushes"
-        " where account = $account and field_id = $field_id and settled_at = $now"
-        " group by outcome",
+    ((accepted, retrying, rejected),) = connection.execute(
+        "select count(*) filter (outcome = 'accepted'),"
+        " count(*) filter (outcome = 'rejected' and is_retryable),"
+        " count(*) filter (outcome = 'rejected' and not is_retryable) from opt_in_pushes"
+        " where account = $account and field_id = $field_id and settled_at = $now",
         {"account": account, "field_id": field_id, "now": moment},
     ).fetchall()
-    return dict(counts)
+    return Settled(accepted=accepted, retrying=retrying, rejected=rejected)

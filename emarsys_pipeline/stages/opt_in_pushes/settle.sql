@@ -19,6 +19,6 @@ from read_back
 where
     opt_in_pushes.account = $account
     and opt_in_pushes.field_id = $field_id
-    and opt_in_pushes.outcome in ('sending', 'unknown')
-    and opt_in_pushes.intended_at <= $oldest
+    and opt_in_pushes.outcome = 'unknown'
+    and opt_in_pushes.retry_at <= $due
     and opt_in_pushes.contact_id = read_back.contact_id;

@@ -60,19 +60,19 @@ class PushVerdict:
 
 def verdict_of_contact_error(
     contact_id: str,
-    attempt: int,
+    refusals: int,
     error: ContactError,
     http_status: int,
     pushes: PushSettings,
     moment: datetime,
 ) -> PushVerdict:
-    """Emarsys refused this contact inside an answered request."""
-    is_retryable = error.is_retryable and attempt < pushes.max_attempts
+    """Emarsys refused this contact inside an answered request, for the ``refusals``-th time."""
+    is_retryable = error.is_retryable and refusals < pushes.max_attempts
     return PushVerdict(
         contact_id=contact_id,
         outcome="rejected",
         is_retryable=is_retryable,
-        retry_at=_retry_at(attempt, pushes, moment) if is_retryable else None,
+        retry_at=_retry_at(refusals, pushes, moment) if is_retryable else None,
         http_status=http_status,
         reply_code=str(error.code),
         reply_text=error.text,
@@ -106,6 +106,20 @@ def verdict_of_failed_request(
         is_retryable=True,
         retry_at=_retry_at(attempt, pushes, moment),
         **facts,
+    )
+
+
+def verdict_of_silence(
+    contact_id: str, http_status: int, pushes: PushSettings, moment: datetime
+) -> PushVerdict:
+    """The answer names this contact neither as written nor as refused."""
+    return PushVerdict(
+        contact_id=contact_id,
+        outcome="unknown",
+        is_retryable=True,
+        retry_at=moment + timedelta(seconds=pushes.settle_after_seconds),
+        http_status=http_status,
+        reply_text="the answer does not name the contact",
     )
 
 

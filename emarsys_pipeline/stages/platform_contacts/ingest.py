@@ -46,8 +46,9 @@ def ingest_platform_contacts(
         )
         connection.unregister("incoming_contacts")
         ((added, phones, emails),) = connection.execute(
-            "select count(*), count_if(phone is not null and phone_number is null),"
-            " count_if(email is not null and email_address is null) from added_contacts"
+            "select count(*),"
+            " count(*) filter (phone is not null and phone_number is null),"
+            " count(*) filter (email is not null and email_address is null) from added_contacts"
         ).fetchall()
         connection.execute("insert into platform_contacts by name from added_contacts")
         connection.execute("drop table added_contacts")
