@@ -12,6 +12,17 @@ from starlette.routing import Route
 
 from emarsys_pipeline.sandbox.faults import FAULTS
 from emarsys_pipeline.sandbox.routing import Route as ApiRoute
+from emarsys_pipeline.sandbox.schemas import (
+    BODIES,
+    DATA,
+    EMPTY,
+    NUMBER,
+    OPTIONAL_TEXT,
+    QUERIES,
+    TEXT,
+    fields,
+    many,
+)
 from emarsys_pipeline.sandbox.state import State
 
 _PAGE = """<!DOCTYPE html>
@@ -28,61 +39,105 @@ td{{padding:.1rem 1rem .1rem 0;vertical-align:top}}code{{background:#eee}}</styl
 
 def openapi_document(routes: Sequence[ApiRoute]) -> dict[str, Any]:
     """Return an OpenAPI 3.1 description of the endpoints, under both versions."""
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, Any] = {}
     for version, scheme in (("v2", "wsse"), ("v3", "bearer")):
         for route in routes:
-            operation = {
-                "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
-                "operationId": f"{version} {route.name}",
-                "security": [{scheme: []}],
-                "x-permissions": list(route.permissions),
-                "parameters": [
-                    {
-                        "name": part[1:-1],
-                        "in": "path",
-                        "required": True,
-                        "schema": {"type": "string"},
-                    }
-                    for part in route.pattern.split("/")
-                    if part.startswith("{")
-                ],
-                "responses": {
-                    "200": {"$ref": "#/components/responses/Envelope"},
-                    "4XX": {"$ref": "#/components/responses/Envelope"},
-                },
-            }
-            if route.method in ("POST", "PUT"):
-                schema = {"application/json": {"schema": {"type": "object"}}}
-                operation["requestBody"] = {"content": schema}
-            paths.setdefault(f"/api/{version}/{route.pattern}", {})[route.method.lower()] = (
-                operation
-            )
+            operations = paths.setdefault(f"/api/{version}/{route.pattern}", {})
+            operations[route.method.lower()] = _operation(route, version, scheme)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Emarsys sandbox", "version": "1"},
-        "paths": paths,
+        "paths": {**paths, "/oauth2/token": {"post": _TOKEN}},
         "components": {
             "securitySchemes": {
                 "wsse": {"type": "apiKey", "in": "header", "name": "X-WSSE"},
-                "bearer": {"type": "http", "scheme": "bearer"},
+                "bearer": {
+                    "type": "oauth2",
+                    "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": {}}},
+                },
+                "client": {"type": "http", "scheme": "basic"},
             },
-            "responses": {
-                "Envelope": {
-                    "description": "The API's envelope; an export's data is text/csv instead.",
-                    "content": {"application/json": {"schema": _ENVELOPE}},
-                }
-            },
+            "responses": {"Refusal": _json_response("A refusal in the envelope.", EMPTY)},
+            "headers": {name: {"schema": {"type": "integer"}} for name in _RATE_HEADERS},
         },
     }
 
 
-_ENVELOPE = {
-    "type": "object",
-    "required": ["replyCode", "replyText", "data"],
-    "properties": {
-        "replyCode": {"type": "integer"},
-        "replyText": {"type": "string"},
-        "data": {},
+def _operation(route: ApiRoute, version: str, scheme: str) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
+        "operationId": f"{version} {route.name}",
+        "tags": [route.pattern.partition("/")[0]],
+        "security": [{scheme: []}],
+        "x-permissions": list(route.permissions),
+        "parameters": [
+            *(
+                {"name": part[1:-1], "in": "path", "required": True, "schema": TEXT}
+                for part in route.pattern.split("/")
+                if part.startswith("{")
+            ),
+            *(
+                {"name": name, "in": "query", "schema": schema}
+                for name, schema in QUERIES.get(route.name, {}).items()
+            ),
+        ],
+        "responses": {
+            "200": _success(route.name),
+            **{
+                status: {"$ref": "#/components/responses/Refusal"}
+                for status in ("400", "401", "403", "404", "413", "429")
+            },
+        },
+    }
+    if route.method in ("POST", "PUT"):
+        schema = BODIES.get(route.name, {"type": "object"})
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _success(name: str) -> dict[str, Any]:
+    if name == "GET export/{id}/data":
+        content = {"text/csv": {"schema": {"type": "string"}}}
+        return {"description": "The records, the header first.", "content": content}
+    if name == "GET contactlist/{id}/contactIds":
+        page = fields(value=many(NUMBER), next=OPTIONAL_TEXT)
+        content = {"application/json": {"schema": page}}
+        return {"description": "A page, without the envelope.", "content": content}
+    return _json_response("Success.", DATA.get(name, {}))
+
+
+def _json_response(description: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_HEADERS},
+        "content": {
+            "application/json": {"schema": fields(replyCode=NUMBER, replyText=TEXT, data=data)}
+        },
+    }
+
+
+_RATE_HEADERS = ("X-RateLimit-Limit", "X-Ratelimit-Remaining", "X-RateLimit-Reset")
+_TOKEN = {
+    "summary": "Issue a bearer token for API v3.",
+    "operationId": "token",
+    "security": [{"client": []}],
+    "requestBody": {
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": fields(grant_type={"const": "client_credentials"})
+            }
+        }
+    },
+    "responses": {
+        "200": {
+            "description": "A token.",
+            "content": {
+                "application/json": {
+                    "schema": fields(access_token=TEXT, token_type=TEXT, expires_in=NUMBER)
+                }
+            },
+        },
+        "401": {"description": "The client is unknown, or its secret is wrong."},
     },
 }
 
