@@ -49,12 +49,12 @@ class InProcessRuns:
         Raises:
             RunFailedError: an asset failed.
         """
-        job = self._definitions.resolve_implicit_global_asset_job_def().get_subset(
-            asset_selection={dg.AssetKey(asset) for asset in assets}
-        )
+        job = self._definitions.resolve_implicit_global_asset_job_def()
         self._check(
             job.execute_in_process(
                 instance=self._instance,
+                # Given here, not as a subset of the job, it is shown as the run's target.
+                asset_selection=[dg.AssetKey(asset) for asset in assets],
                 partition_key=window.key,
                 run_config=_QUIET,
                 raise_on_error=False,

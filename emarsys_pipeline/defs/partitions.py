@@ -15,8 +15,8 @@ KEY_SEPARATOR = "|"
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
-WINDOW_TAG = "emarsys_pipeline/window"
-SEGMENTS_TAG = "emarsys_pipeline/segments"
+WINDOW_TAG = "window"  # without a prefix, since lists cut long names off
+SEGMENTS_TAG = "segments"
 
 
 def segment_key(account: str, segment_id: str) -> str:

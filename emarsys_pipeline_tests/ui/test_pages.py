@@ -78,7 +78,7 @@ def test_the_runs_tell_what_each_was_for(home: FilledHome) -> None:
         home,
         "/runs",
         *("segment_import", "opt_in_sync", "stitched_identities", "opt_in_deltas"),
-        f"emarsys_pipeline/window: {home.windows[1].key}",
+        f"window: {home.windows[1].key}",
         *("Failure", "Success"),
     )
 
