@@ -89,7 +89,7 @@ class _Writer:
             self.outcome.refuse(str(value), *self.request.injected[index])
             return
         ids = self.known.get(key.normalise(value), [])
-        refused = self._refusal(ids, value)
+        refused = self._refusal(ids, value) or _source_refusal(contact)
         if refused is not None:
             self.outcome.refuse(str(value), *refused)
             return
@@ -141,6 +141,13 @@ class _Writer:
                 "moment": utc_now(),
             },
         )
+
+
+def _source_refusal(contact: dict[str, Any]) -> tuple[int, str] | None:
+    source = contact.get("source_id")
+    if source is None or str(source).isdigit():
+        return None
+    return 2013, "Invalid source id"
 
 
 def apply_values(

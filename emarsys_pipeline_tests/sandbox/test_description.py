@@ -47,12 +47,12 @@ CALLS: list[tuple[str, dict[str, str], Any]] = [
     ("POST event/{id}/trigger", {"id": "123"}, {"key_id": "id", "external_id": OWN}),
     ("POST event/{id}/trigger", {"id": "123"}, {"contacts": [{"external_id": "no@example.org"}]}),
     ("POST contactlist", {}, {"name": "described"}),
-    ("POST contactlist/{id}/add", {"id": "9001"}, {"key_id": "id", "external_ids": [OWN, "1"]}),
+    ("POST contactlist/{id}/add", {"id": "LIST"}, {"key_id": "id", "external_ids": [OWN, "1"]}),
     ("GET contactlist", {}, None),
-    ("GET contactlist/{id}", {"id": "9001"}, None),
-    ("GET contactlist/{id}/contactIds", {"id": "9001"}, None),
-    ("GET contactlist/{id}/contacts/data", {"id": "9001"}, None),
-    ("GET contactlist/{id}/count", {"id": "9001"}, None),
+    ("GET contactlist/{id}", {"id": "LIST"}, None),
+    ("GET contactlist/{id}/contactIds", {"id": "LIST"}, None),
+    ("GET contactlist/{id}/contacts/data", {"id": "LIST"}, None),
+    ("GET contactlist/{id}/count", {"id": "LIST"}, None),
     ("GET settings", {}, None),
     ("GET language", {}, None),
 ]
@@ -72,7 +72,9 @@ def test_requests_and_answers_have_the_described_form(
     paths: dict[str, Any], call: Caller, name: str, values: dict[str, str], body: Any
 ) -> None:
     method, pattern = name.split(" ")
-    call("POST", "contactlist", {"name": "the first, if there is none yet"})
+    call("POST", "contactlist", {"name": "there is one at least"})
+    if values.get("id") == "LIST":
+        values = {"id": call.data("GET", "contactlist")[0]["id"]}
     call.export("export/filter", filter="100400104")
     operation = paths[f"/api/v2/{pattern}"][method.lower()]
     reply = call(method, pattern.format(**values), body)

@@ -119,6 +119,32 @@ CASES: list[tuple[str, str, Any, tuple[int, int, str]]] = [
      (400, 9006, "A field of type singlechoice cannot be created by API")),
     ("POST", "field", {"name": "X"},
      (400, 9005, "The name and application_type parameters are required")),
+    ("POST", "field", {"name": " ", "application_type": "date"}, (400, 9001, "Invalid field name")),
+    ("POST", "field", {"name": "City", "application_type": "date"},
+     (400, 9002, "A field with this name exists already")),
+    ("POST", "field", {"name": "uid", "application_type": "date"}, (400, 9003, "Reserved name")),
+    ("DELETE", "field/99999", None, (404, 1, "No such field")),
+    ("PUT", "contact", {}, (400, 1006, "Empty parameters")),
+    ("PUT", "contact", [1], (400, 1016, "Invalid data format. Object expected")),
+    ("PUT", "contact", {"contacts": "x"},
+     (400, 2003, "Invalid data format for contacts. Array expected")),
+    ("PUT", "contact", {"key_id": "id", "id": "700004", "source_id": "shop"},
+     (400, 2013, "Invalid source id")),
+    ("PUT", "contact", {"key_id": "id", "id": "700004", "31": "true"},
+     (400, 2007, "Invalid choice id for field: 31")),
+    ("PUT", "contact", {"key_id": "id", "id": "700004", "10231": []},
+     (400, 2007, "No choice provided for field id: 10231")),
+    ("POST", "contact/checkids", {"external_ids": ["1"] * 1001},
+     (400, 2002, "Max. number of contacts: 1000")),
+    ("POST", "contactlist", {"name": "L", "external_ids": ["1"] * 10_001},
+     (400, 3002, "The maximum number of external ids is 10000")),
+    ("POST", "contactlist", {"name": "L", "external_ids": "1"},
+     (400, 3003, "Invalid data format for external_ids. Array expected")),
+    ("POST", "event", {"name": "order_paid"},
+     (400, 5003, "An event with this name exists already.")),
+    ("GET", "event/0", None, (400, 5004, "Event ID: 0 is invalid.")),
+    ("GET", "filter/single_runs/absent", None,
+     (404, 10009, "The requested single segment run does not exist.")),
     ("DELETE", "field/3", None, (400, 263, "System fields cannot be deleted")),
 ]  # fmt: skip
 
@@ -161,3 +187,25 @@ def test_parameters_come_as_query_or_path_segment(call: Caller, path: str) -> No
 def test_parameters_come_as_a_body_on_get(call: Caller) -> None:
     everyone = call.data("GET", "filter/100400101/contacts?limit=1000")
     assert call.data("GET", "filter/100400101/contacts", {"limit": 2, "offset": 1}) == everyone[1:3]
+
+
+def test_an_export_that_was_not_for_download_cannot_be_downloaded(call: Caller) -> None:
+    export_id = call.export("export/filter", filter="100400104", distribution_method="mail")
+    text = "The distribution_method of this export is not compatible."
+    assert refusal(call("GET", f"export/{export_id}/data")) == (404, 4004, text)
+
+
+def test_a_contact_list_name_is_free_once(call: Caller) -> None:
+    call.data("POST", "contactlist", {"name": "taken"})
+    text = "A contact list with this name exists already."
+    assert refusal(call("POST", "contactlist", {"name": "taken"})) == (400, 3005, text)
+
+
+def test_the_body_of_an_update_may_be_larger_than_a_trigger_but_has_its_limit(
+    call: Caller,
+) -> None:
+    contacts = [{"id": "700004", "10270": "x" * 1_500_000}]
+    assert call("PUT", "contact", {"key_id": "id", "contacts": contacts}).status_code == 200
+    contacts[0]["10270"] = "x" * 8_100_000
+    assert call("PUT", "contact", {"key_id": "id", "contacts": contacts}).status_code == 413
+    call.data("PUT", "contact", {"key_id": "id", "id": "700004", "10270": None})

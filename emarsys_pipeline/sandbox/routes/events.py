@@ -24,9 +24,11 @@ table = RouteTable()
 
 
 def _event(request: ApiRequest, text: str = "No event found with the specified ID.") -> Any:
+    event_id = int(request.path_values["id"])
+    if event_id == 0:
+        raise ApiError(400, 5004, "Event ID: 0 is invalid.")
     rows = request.state.rows(
-        "select event_id, name, created_at from events where event_id = ?",
-        [int(request.path_values["id"])],
+        "select event_id, name, created_at from events where event_id = ?", [event_id]
     )
     if not rows:
         raise ApiError(400, 5001, text)

@@ -204,6 +204,8 @@ def get_export_data(request: ApiRequest) -> Reply:
     """Answer the file of a finished export as CSV."""
     state = request.state
     export = find_export(state, request.path_values["id"])
+    if json.loads(export.order.request).get("distribution_method") != "local":
+        raise ApiError(404, 4004, "The distribution_method of this export is not compatible.")
     offset, limit = str(request.value("offset", "0")), request.value("limit")
     if not offset.isdigit() or (limit is not None and not str(limit).isdigit()):
         raise bad_parameter("Invalid value for offset or limit")

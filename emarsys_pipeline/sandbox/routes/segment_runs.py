@@ -43,7 +43,11 @@ def start_single_run(request: ApiRequest) -> Reply:
     return _start(request, int(contact_id))
 
 
-def _poll(request: ApiRequest) -> tuple[Any, ...]:
+_NO_RUN = (404, 10008, "The requested segment run does not exist.")
+_NO_SINGLE_RUN = (404, 10009, "The requested single segment run does not exist.")
+
+
+def _poll(request: ApiRequest, missing: tuple[int, int, str] = _NO_RUN) -> tuple[Any, ...]:
     run_id = request.path_values["runId"]
     with request.state.write() as connection:
         connection.execute("update segment_runs set polls = polls + 1 where run_id = ?", [run_id])
@@ -52,7 +56,7 @@ def _poll(request: ApiRequest) -> tuple[Any, ...]:
         [run_id],
     )
     if not rows:
-        raise ApiError(404, 10008, "The requested segment run does not exist.")
+        raise ApiError(*missing)
     return rows[0]
 
 
@@ -101,9 +105,9 @@ def _finish(request: ApiRequest, run_id: str, segment_id: int) -> tuple[int, int
 @table.route("GET", "filter/single_runs/{runId}", "segment.contact.run.status")
 def get_single_run(request: ApiRequest) -> Reply:
     """Answer whether the contact of a single run is in the segment."""
-    contact_id, segment_id = _poll(request)[4:6]
+    contact_id, segment_id = _poll(request, _NO_SINGLE_RUN)[4:6]
     if contact_id is None:
-        raise ApiError(404, 10009, "The requested single segment run does not exist.")
+        raise ApiError(*_NO_SINGLE_RUN)
     segment = find_segment(request.state, segment_id)
     query = f"select count(*) from ({members_query(segment)}) where contact_id = ?"  # noqa: S608
     is_in_segment = bool(request.state.scalar(query, [contact_id]))
