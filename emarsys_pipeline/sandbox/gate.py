@@ -140,6 +140,8 @@ class Gate:
         return fault
 
     def _authenticate(self, raw: RawRequest, clock_skew_seconds: float) -> str:
+        if raw.version not in ("v2", "v3"):
+            raise ApiError(400, 1, f"Action {raw.version} is invalid.")
         if raw.version == "v3":
             return oauth.authenticate(self._state, raw.headers.get("authorization"))
         header = raw.headers.get("x-wsse") or raw.headers.get("wsse")

@@ -127,7 +127,7 @@ def parse_body(raw: bytes) -> Any:
         return {}
     try:
         parsed = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError(400, 1010, "Invalid payload. JSON expected") from error
     # PHP clients send an empty map as a list.
     return {} if parsed == [] else parsed

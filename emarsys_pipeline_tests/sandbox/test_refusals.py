@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 
+from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline_tests.sandbox.calls import Caller, refusal
 
 EXPORT: dict[str, Any] = {
@@ -142,6 +144,10 @@ CASES: list[tuple[str, str, Any, tuple[int, int, str]]] = [
      (400, 3003, "Invalid data format for external_ids. Array expected")),
     ("POST", "event", {"name": "order_paid"},
      (400, 5003, "An event with this name exists already.")),
+    ("POST", "event", {"name": {"a": 1}}, (400, 5002, "Parameter name is required.")),
+    ("POST", "contactlist", {"name": ["a"]}, (400, 3001, "Parameter name is required.")),
+    ("POST", "contact/getchanges", {**CHANGES, "time_range": ["0001-01-01", "9999-12-31"]},
+     (400, 10001, "Valid start_date and end_date is required")),
     ("GET", "event/0", None, (400, 5004, "Event ID: 0 is invalid.")),
     ("GET", "filter/single_runs/absent", None,
      (404, 10009, "The requested single segment run does not exist.")),
@@ -161,8 +167,14 @@ def test_a_documented_refusal(
 
 
 def test_a_body_that_is_not_json_is_refused(call: Caller) -> None:
-    reply = call("POST", "contact/getdata", data=b"{")
-    assert refusal(reply) == (400, 1010, "Invalid payload. JSON expected")
+    for body in (b"{", b"\xff\xfe", b"[" * 100_000):
+        reply = call("POST", "contact/getdata", data=body)
+        assert refusal(reply) == (400, 1010, "Invalid payload. JSON expected")
+
+
+def test_another_version_is_refused(sandbox: Sandbox) -> None:
+    reply = requests.get(f"{sandbox.url}/api/v4/settings", timeout=10)
+    assert refusal(reply) == (400, 1, "Action v4 is invalid.")
 
 
 def test_a_body_above_the_limit_is_refused(call: Caller) -> None:

@@ -58,9 +58,9 @@ def _resolve(request: ApiRequest) -> tuple[list[int], dict[str, dict[str, str]]]
 
 def _checked_name(request: ApiRequest) -> str:
     name = request.value("name")
-    if not name or not str(name).strip():
+    if not name or isinstance(name, (list, dict)) or not str(name).strip():
         raise ApiError(400, 3001, "Parameter name is required.")
-    if request.state.scalar("select count(*) from contact_lists where name = ?", [name]):
+    if request.state.scalar("select count(*) from contact_lists where name = ?", [str(name)]):
         raise ApiError(400, 3005, "A contact list with this name exists already.")
     return str(name)
 

@@ -54,9 +54,9 @@ def get_event(request: ApiRequest) -> Reply:
 
 def _free_name(request: ApiRequest) -> str:
     name = request.value("name")
-    if not name:
+    if not name or isinstance(name, (list, dict)):
         raise ApiError(400, 5002, "Parameter name is required.")
-    if request.state.scalar("select count(*) from events where name = ?", [name]):
+    if request.state.scalar("select count(*) from events where name = ?", [str(name)]):
         raise ApiError(400, 5003, "An event with this name exists already.")
     return str(name)
 

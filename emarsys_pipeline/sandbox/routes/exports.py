@@ -179,7 +179,10 @@ def _time_range(request: ApiRequest) -> tuple[datetime, datetime]:
         raise bad_parameter("Invalid value for end_date: end_date is earlier than the start_date")
     if request.state.setting("changes_end_day_is_inclusive") and start != end:
         end += timedelta(days=1)
-    return _vienna_midnight(start), _vienna_midnight(end)
+    try:
+        return _vienna_midnight(start), _vienna_midnight(end)
+    except OverflowError as error:
+        raise bad_parameter("Valid start_date and end_date is required") from error
 
 
 def _vienna_midnight(day: date) -> datetime:

@@ -38,7 +38,7 @@ def start_run(request: ApiRequest) -> Reply:
 def start_single_run(request: ApiRequest) -> Reply:
     """Start a run that tells whether one contact is in a segment."""
     contact_id = str(request.value("contact_id", ""))
-    if not contact_id.isdigit():
+    if not contact_id.isdigit() or int(contact_id) >= 2**62:
         raise ApiError(400, 10001, "Missing parameter: contact_id")
     return _start(request, int(contact_id))
 
