@@ -175,6 +175,37 @@ def _utc(text: str) -> datetime:
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
+# What each call of the control API is for, as the page at ``/`` tells it.
+ABOUT = {
+    "GET /info": "How the account was made, and the switches.",
+    "POST /advance": 'Let time pass: {"duration": "12h"}.',
+    "POST /switches": "Choose between variants of Emarsys: names and values.",
+    "GET /faults/names": "Every fault with a sentence.",
+    "GET /faults": "The rules in force, and how many requests each met.",
+    "POST /faults": 'Add a rule: {"name": ..., "endpoint": "PUT contact", "after": 2, "times": 1}.',
+    "DELETE /faults": "Forget all rules.",
+    "POST /permissions": 'Switch permissions: {"credential": ..., "on": [...], "off": [...]}.',
+    "POST /credentials": "Accept a further username and secret, or client_id and client_secret.",
+    "POST /tokens/revoke": "Make every bearer token issued so far invalid.",
+    "GET /requests": "The last 10,000 requests in the order received; after=SEQUENCE narrows them.",
+    "GET /log": "Values written to contacts in order; contact_id, field, after, source narrow.",
+    "GET /contacts/values": "What every contact holds in a field: field=10500, only_set=1.",
+    "POST /contacts/import": "Write values in a way that getchanges does not report.",
+    "POST /segments/move": 'Move members: {"segment": ..., "add": [...], "remove": [...]}.',
+    "GET /events/triggers": "The external event triggers received, in order.",
+    "GET /truth/persons": "Who is the same person: contacts and platform contacts by person.",
+    "GET /truth/consents": "The newest decision of each person and channel.",
+    "GET /platform/contacts": "The messaging platform's contacts.",
+    "GET /platform/consents": "The decisions made on the platform, in order; since=MOMENT.",
+    "POST /platform/decide": 'Let people decide: {"status": "granted", "count": 20}.',
+    "POST /platform/webhooks": 'Send decisions once: {"url": ..., "duplicates": 2, ...}.',
+    "GET /platform/subscription": "Where further decisions are sent.",
+    "POST /platform/subscription": 'Send each further decision at once: {"url": ..., ...}.',
+    "DELETE /platform/subscription": "Send no further decisions.",
+    "POST /automation/webhooks": 'Send as an automation: {"url": ..., "documents": [...]}.',
+}
+
+
 def control_routes(state: State) -> list[Route]:
     """Return the routes of the control API."""
     control = _Control(state)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from emarsys_pipeline.sandbox.control import ABOUT
 from emarsys_pipeline.sandbox.faults import FAULTS
 from emarsys_pipeline.sandbox.routing import Route as ApiRoute
 from emarsys_pipeline.sandbox.schemas import (
@@ -23,17 +24,35 @@ from emarsys_pipeline.sandbox.schemas import (
     fields,
     many,
 )
+from emarsys_pipeline.sandbox.segments import list_segments
 from emarsys_pipeline.sandbox.state import State
+from emarsys_pipeline.sandbox.switches import SWITCHES
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><title>Emarsys sandbox</title>
-<style>body{{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}}
-td{{padding:.1rem 1rem .1rem 0;vertical-align:top}}code{{background:#eee}}</style>
+<style>body{{font:16px/1.5 system-ui;margin:2rem auto;max-width:64rem;padding:0 1rem}}
+td{{padding:.1rem 1rem .1rem 0;vertical-align:top}}code,pre{{background:#eee}}</style>
 <h1>Emarsys sandbox</h1>
-<p>An emulated account with {contacts} contacts. API v2 takes WSSE, v3 takes a bearer token from
-<code>POST /oauth2/token</code>. Machines read <a href="/openapi.json">/openapi.json</a>.</p>
+<p>An emulated Emarsys account with {contacts} contacts, and the messaging platform beside it.
+Clients of the real API work here unchanged apart from the base URL. Nothing here is real: not the
+people, not the secrets.</p>
+<h2>Sign in</h2>
+<p>API v2 under <code>/api/v2</code> takes WSSE: user {users}.<br>API v3 under <code>/api/v3</code>
+takes a bearer token from <code>POST /oauth2/token</code>: client {clients}.<br>Machines read
+<a href="/openapi.json">/openapi.json</a>.</p>
+<h2>Direct it</h2>
+<pre>emarsys-pipeline sandbox advance 12h
+emarsys-pipeline sandbox decide granted --count 20
+emarsys-pipeline sandbox webhooks http://127.0.0.1:8026/webhooks/platform/consent
+emarsys-pipeline sandbox fault commit_then_drop "PUT contact" --after 2
+emarsys-pipeline sandbox clear</pre>
+<h2>Segments</h2><table>{segments}</table>
 <h2>Endpoints</h2><table>{endpoints}</table>
-<h2>Faults</h2><p>Set one with <code>POST /control/faults</code>.</p><table>{faults}</table></html>
+<h2>Faults</h2><p>A rule names a fault and the requests it meets.</p><table>{faults}</table>
+<h2>Control</h2><p>Everything below is under <code>/control</code>; tests and people may use it,
+clients do not.</p><table>{control}</table>
+<h2>Switches</h2><p>Where the sources on Emarsys disagree, a switch chooses. Now:</p>
+<table>{switches}</table></html>
 """
 
 
@@ -65,7 +84,7 @@ def openapi_document(routes: Sequence[ApiRoute]) -> dict[str, Any]:
 
 def _operation(route: ApiRoute, version: str, scheme: str) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
+        "summary": _summary(route),
         "operationId": f"{version} {route.name}",
         "tags": [route.pattern.partition("/")[0]],
         "security": [{scheme: []}],
@@ -142,20 +161,41 @@ _TOKEN = {
 }
 
 
+def _rows(pairs: Iterable[tuple[str, str]]) -> str:
+    return "".join(
+        f"<tr><td><code>{html.escape(name)}</code><td>{html.escape(text)}" for name, text in pairs
+    )
+
+
+def _credentials(secrets: dict[str, str]) -> str:
+    return ", ".join(
+        f"<code>{html.escape(name)}</code> with <code>{html.escape(secret)}</code>"
+        for name, secret in secrets.items()
+    )
+
+
+def _summary(route: ApiRoute) -> str:
+    return (route.handler.__doc__ or "").strip().splitlines()[0]
+
+
 def description_routes(state: State, routes: Sequence[ApiRoute]) -> list[Route]:
     """Return the routes of the page and of the OpenAPI description."""
 
     def page(_request: Request) -> Response:
-        endpoints = "".join(
-            f"<tr><td>{route.method}<td><code>{html.escape(route.pattern)}</code>"
-            f"<td>{html.escape((route.handler.__doc__ or '').strip().splitlines()[0])}"
-            for route in sorted(routes, key=lambda route: (route.pattern, route.method))
-        )
-        faults = "".join(
-            f"<tr><td><code>{name}</code><td>{html.escape(text)}" for name, text in FAULTS.items()
-        )
+        ordered = sorted(routes, key=lambda route: (route.pattern, route.method))
         count = state.scalar("select count(*) from contacts")
-        return HTMLResponse(_PAGE.format(contacts=f"{count:,}", endpoints=endpoints, faults=faults))
+        return HTMLResponse(
+            _PAGE.format(
+                contacts=f"{count:,}",
+                users=_credentials(state.setting("wsse_secrets")),
+                clients=_credentials(state.setting("oauth_secrets")),
+                segments=_rows((str(s.segment_id), s.name) for s in list_segments(state)),
+                endpoints=_rows((route.name, _summary(route)) for route in ordered),
+                faults=_rows(FAULTS.items()),
+                control=_rows(ABOUT.items()),
+                switches=_rows((name, repr(state.setting(name))) for name in SWITCHES),
+            )
+        )
 
     def openapi(_request: Request) -> Response:
         return JSONResponse(openapi_document(routes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,12 @@ import requests
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it ships no types
 
 from emarsys_pipeline.sandbox.app import api_routes
+from emarsys_pipeline.sandbox.control import ABOUT, control_routes
+from emarsys_pipeline.sandbox.faults import FAULTS
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.sandbox.schemas import BODIES, DATA, QUERIES
+from emarsys_pipeline.sandbox.state import State
+from emarsys_pipeline.sandbox.switches import SWITCHES
 from emarsys_pipeline_tests.sandbox.calls import Caller
 
 NEWSLETTER, COMBINED = "100400101", "100400106"
@@ -99,3 +105,22 @@ def test_a_refusal_has_the_described_form(sandbox: Sandbox, call: Caller) -> Non
     schema = json_schema(document["components"]["responses"]["Refusal"])
     Draft202012Validator(schema).validate(call("GET", "filter/7").json())
     assert not Draft202012Validator(schema).is_valid(call("GET", "settings").json())
+
+
+def test_the_page_explains_everything_that_can_be_called(sandbox: Sandbox) -> None:
+    page = html.unescape(requests.get(sandbox.url, timeout=10).text)
+    names = [*(route.name for route in api_routes()), *FAULTS, *SWITCHES, *ABOUT]
+    assert [name for name in names if f"<code>{name}</code>" not in page] == []
+    assert sandbox.secret in page
+    assert sandbox.client_secret in page
+
+
+def test_every_call_of_the_control_api_is_explained(tmp_path: Path) -> None:
+    state = State(tmp_path / "account.duckdb")
+    served = {
+        f"{method} {route.path}"
+        for route in control_routes(state)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    state.close()
+    assert served == set(ABOUT)
