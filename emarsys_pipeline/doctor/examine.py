@@ -69,7 +69,7 @@ def examine_account(
     max_contacts_per_segment: int,
     property_types: Mapping[str, str],
     today: date,
-    retries: RetrySettings = QUICK,
+    retries: RetrySettings | None = None,
 ) -> AccountReport:
     """Find out whether the account is ready; changes nothing in it, and raises no EmarsysError.
 
@@ -79,7 +79,7 @@ def examine_account(
         max_contacts_per_segment: larger segments are not imported.
         property_types: the column type of each property.
         today: counts the days left of WSSE.
-        retries: how long one call may go on trying.
+        retries: how long one call may go on trying; None for ``QUICK``.
     """
     problems = _Problems()
     auth = account.connection.auth
@@ -88,7 +88,7 @@ def examine_account(
         account=account.name, base_url=account.base_url, auth=auth, wsse_days_left=days_left
     )
     try:
-        with connect(account, rate_limit_path=rate_limit_path, retries=retries) as client:
+        with connect(account, rate_limit_path=rate_limit_path, retries=retries or QUICK) as client:
             is_signed_in = _sign_in(client, problems)
             if is_signed_in:
                 report = replace(

@@ -172,5 +172,7 @@ def _lint_choices(field: Field, opt_in: MappedOptIn, named: str) -> Iterator[Fin
             find_choice(field, opt_in.choices, value)
         except UnknownNameError as error:
             yield Finding(
-                "error", f"{named}: {str(error).removesuffix(f'. {error.remedy}')}", error.remedy
+                "error",
+                f"{named}, {value!r}: {str(error).removesuffix(f'. {error.remedy}')}",
+                error.remedy,
             )

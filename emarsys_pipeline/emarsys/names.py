@@ -71,8 +71,9 @@ def find_choice(field: Field, choices: Sequence[Choice], called: str) -> Choice:
         )
     labels = {choice.label: choice.id for choice in choices if choice.label}
     nearest = [f"{label} ({labels[label]})" for label in _nearest(rest, list(labels))]
+    # what was called so is a contact's value, and may be about the person: it is not repeated
     raise UnknownNameError(
-        f"no choice of {field.name or field.id} is called {called!r}{_suggestion(nearest)}",
+        f"the value given is no choice of {field.name or field.id}{_suggestion(nearest)}",
         remedy="Use an id or a label of the field's choices.",
     )
 

@@ -238,7 +238,10 @@ def test_little_headroom_under_the_rate_limit_is_told(
         ),
         (
             ('"WhatsApp opt-in"', "salutation, granted: Ms., withdrawn: Mr"),
-            ("mapping", "opt-in: field 46 (Salutation): no choice of Salutation is called 'Mr'"),
+            (
+                "mapping",
+                "opt-in: field 46 (Salutation), 'Mr': the value given is no choice of Salutation",
+            ),
         ),
         (
             ("opt_in:", "opt_in: {field: 10260}\nproperties: {salutation: date}\n#"),

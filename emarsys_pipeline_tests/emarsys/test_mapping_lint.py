@@ -119,7 +119,7 @@ def test_opt_in_values_that_are_no_choices_are_found() -> None:
     opt_in = MappedOptIn(called="gender", values=("granted", "withdrawn"), choices=choices)
     assert [found.message for found in lint_mapping(FIELDS, [EMAIL, MOBILE], opt_in)] == [
         "opt-in: field 5 (Gender) is of type singlechoice, not a text field",
-        "opt-in: field 5 (Gender): no choice of Gender is called 'withdrawn'; "
+        "opt-in: field 5 (Gender), 'withdrawn': the value given is no choice of Gender; "
         "the nearest: Withdraw (2)",
     ]
 
