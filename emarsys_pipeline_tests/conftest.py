@@ -1,6 +1,7 @@
 """Fixtures and hooks that all folders of tests share."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,15 @@ from emarsys_pipeline_tests.requirements import (
 )
 
 __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary", "warehouse"]
+
+
+def pytest_configure() -> None:
+    """Let tests interrupt the commands they start.
+
+    A shell starts what runs in its background with interrupts ignored, and children inherit it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
