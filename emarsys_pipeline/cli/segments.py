@@ -7,6 +7,7 @@ import typer
 from emarsys_pipeline.cli.accounts import Account, account_client
 from emarsys_pipeline.cli.answers import tell_json, tell_line, tell_table
 from emarsys_pipeline.cli.options import AsJson, Config
+from emarsys_pipeline.cli.terminal import bars
 from emarsys_pipeline.emarsys import EmarsysClient, Segment
 from emarsys_pipeline.emarsys.errors import EmarsysError, PermissionMissingError
 
@@ -30,9 +31,9 @@ def segments(
     notes: list[str] = []
     with account_client(config, account) as (client, chosen):
         found = list_all_segments(client, notes)
-        members = {
-            segment.id: _count(client, segment.id, notes) if counts else None for segment in found
-        }
+        members: dict[str, int | None] = dict.fromkeys(segment.id for segment in found)
+        if counts:
+            members = _count_all(client, found, notes)
     if as_json:
         tell_json(
             [
@@ -67,6 +68,18 @@ def list_all_segments(client: EmarsysClient, notes: list[str]) -> list[Segment]:
         raise refused[0]
     notes.extend(str(error) for error in refused)
     return sorted(segments.values(), key=lambda segment: int(segment.id))
+
+
+def _count_all(
+    client: EmarsysClient, segments: list[Segment], notes: list[str]
+) -> dict[str, int | None]:
+    """Members by segment id; Emarsys evaluates one segment at a time, so this may take minutes."""
+    members: dict[str, int | None] = {}
+    with bars() as progress:
+        for segment in segments:
+            progress("segments counted", len(members), len(segments))
+            members[segment.id] = _count(client, segment.id, notes)
+    return members
 
 
 def _count(client: EmarsysClient, segment_id: str, notes: list[str]) -> int | None:
