@@ -195,7 +195,7 @@ def _fault_table() -> Table:
 
 
 def _rule_text(rule: dict[str, Any]) -> str:
-    times = "every time" if rule["times"] is None else f"{rule['times']} times"
+    times = {None: "every time", 1: "once"}.get(rule["times"], f"{rule['times']} times")
     about = "".join(f", {name} {rule[name]}" for name in ("segment", "export") if rule[name])
     after = f" after {rule['after']} that pass" if rule["after"] else ""
     return f"{rule['name']} on {rule['endpoint']}{about}, {times}{after}"
@@ -266,7 +266,7 @@ def clear(url: Url = _DEFAULT_URL) -> None:
     """Forget all faults: from now on everything is answered as it should be."""
     rules = _control(url, "GET", "faults")
     _control(url, "DELETE", "faults")
-    typer.echo(f"cleared {len(rules)} rules")
+    typer.echo(f"cleared: {len(rules)}")
 
 
 @app.command()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import uvicorn
 
@@ -82,12 +85,36 @@ def serve(
         stops_at_end_of_input: end when standard input does, that is with the parent process.
     """
     chosen = credentials or Credentials()
-    path = state_path or Path(mkdtemp(prefix="emarsys-sandbox-")) / "sandbox.duckdb"
-    listener = _bind(port)
-    url = f"http://{HOST}:{listener.getsockname()[1]}"
-    state = open_state(
-        path, contacts=contacts, seed=seed, credentials=chosen, has_rate_limit=has_rate_limit
-    )
+    # A termination leaves the block below in the ordinary way, so that what is temporary goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with _account_at(state_path) as path, _bind(port) as listener:
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        state = open_state(
+            path, contacts=contacts, seed=seed, credentials=chosen, has_rate_limit=has_rate_limit
+        )
+        server = _server(state)
+        listener.listen(2048)
+        is_continued = (state.setting("contacts"), state.setting("seed")) != (contacts, seed)
+        sys.stdout.write(
+            _announcement(url, chosen, state, is_continued=is_continued, as_json=as_json)
+        )
+        sys.stdout.flush()
+        if stops_at_end_of_input:
+            threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def _account_at(path: Path | None) -> Iterator[Path]:
+    """Give the path of the account's file; without one, of a file that goes in the end."""
+    if path is not None:
+        yield path
+        return
+    with TemporaryDirectory(prefix="emarsys-sandbox-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "sandbox.duckdb"
+
+
+def _server(state: State) -> uvicorn.Server:
     config = uvicorn.Config(
         make_app(state),
         # httptools would write header names in lower case; Emarsys's odd case is kept.
@@ -99,14 +126,7 @@ def serve(
         timeout_graceful_shutdown=3,
         ws="none",
     )
-    server = uvicorn.Server(config)
-    listener.listen(2048)
-    is_continued = (state.setting("contacts"), state.setting("seed")) != (contacts, seed)
-    sys.stdout.write(_announcement(url, chosen, state, is_continued=is_continued, as_json=as_json))
-    sys.stdout.flush()
-    if stops_at_end_of_input:
-        threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
-    server.run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 def _bind(port: int) -> socket.socket:

@@ -74,6 +74,13 @@ def test_it_prints_credentials_addresses_and_a_curl_line_that_works() -> None:
         assert json.loads(answer.stdout)["data"][0]["name"] == "Newsletter readers"
 
 
+def test_a_temporary_account_goes_with_the_server() -> None:
+    with serving("--port", "0", "--contacts", "10", "--json") as process:
+        path = Path(json.loads(read_until(process, "}")[0])["state"])
+        assert path.is_file()
+    assert not path.parent.exists()
+
+
 def test_a_script_gets_one_line_of_json(tmp_path: Path) -> None:
     state = tmp_path / "account.duckdb"
     options = ("--port", "0", "--state", str(state), "--username", "me", "--json")
@@ -136,7 +143,7 @@ def test_a_rule_is_set_listed_and_cleared(sandbox: Sandbox) -> None:
     rule = sandbox.faults()[0]
     assert (rule["after"], rule["times"], rule["details"]) == (2, None, {"wait_seconds": 0.5})
     assert f"in force: {text}; met 0" in run("faults", "--url", sandbox.url).output
-    assert run("clear", "--url", sandbox.url).output == "cleared 1 rules\n"
+    assert run("clear", "--url", sandbox.url).output == "cleared: 1\n"
     assert sandbox.faults() == []
 
 
