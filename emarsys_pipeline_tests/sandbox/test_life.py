@@ -232,3 +232,15 @@ def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> Non
 
 def test_a_handle_reaches_a_sandbox_started_elsewhere(sandbox: Sandbox) -> None:
     assert sandbox_at(f"{sandbox.url}/").fault_names() == sandbox.fault_names()
+
+
+def test_the_server_ends_quietly(tmp_path: Path) -> None:
+    script = (
+        "from emarsys_pipeline.sandbox.process import running_sandbox\n"
+        "with running_sandbox(contacts=10):\n"
+        "    pass\n"
+    )
+    done = subprocess.run(  # noqa: S603 - the script above
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
