@@ -2,11 +2,25 @@
 -- identifier, and shared_identifiers, one row per identifier that several records hold. An
 -- identifier that is blocked, or held by more than max_records, links nobody.
 create temp table record_identifiers as
-select records.rowid as record_key, 'phone' as kind, phones.value
-from records, unnest(list_distinct(records.phone_numbers)) as phones (value)
+select
+    records.rowid as record_key,
+    'phone' as kind,
+    unnest(
+        case
+            when len(phone_numbers) > 1 then list_distinct(phone_numbers) else phone_numbers
+        end
+    ) as value
+from records
 union all
-select records.rowid as record_key, 'email' as kind, emails.value
-from records, unnest(list_distinct(records.email_addresses)) as emails (value);
+select
+    records.rowid as record_key,
+    'email' as kind,
+    unnest(
+        case
+            when len(email_addresses) > 1 then list_distinct(email_addresses) else email_addresses
+        end
+    ) as value
+from records;
 
 create temp table shared_identifiers as
 with held as (
