@@ -134,6 +134,15 @@ def test_what_is_missing_in_the_launchpad_is_refused_before_anything_runs(
         deployment.run("get_contact", fields=["city"])
 
 
+def test_runs_that_keep_personal_data_can_be_found_by_their_tag(deployment: Deployment) -> None:
+    jobs = ["get_contact", "get_contact_with_labels", "update_contact", "list_fields"]
+    jobs += ["list_single_choices", "list_multi_choices", "trigger_event"]
+    tags = {job: deployment.definitions.resolve_job_def(job).tags for job in jobs}
+    assert {job for job in jobs if tags[job]["personal_data"] == "true"} == {
+        *("get_contact", "get_contact_with_labels", "update_contact", "trigger_event")
+    }
+
+
 def test_an_answer_reaches_no_log(
     deployment: Deployment, mina: str, caplog: pytest.LogCaptureFixture
 ) -> None:

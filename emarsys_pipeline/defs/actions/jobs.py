@@ -1,7 +1,7 @@
 """One job for each action; its run shows the answer as metadata of its only step.
 
-The answer of an action on a contact is personal data: it stays in Dagster's record of the run
-until the run is deleted, and never goes to a log.
+The configuration and the answer of an action on a contact are personal data: they stay in Dagster's
+record of the run until the run is deleted, and never go to a log.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import dagster as dg
 from emarsys_pipeline.defs.actions import answers
 from emarsys_pipeline.defs.actions.config import (
     AccountConfig,
+    ContactConfig,
     FieldConfig,
     ReadContactConfig,
     TriggerEventConfig,
@@ -23,7 +24,6 @@ from emarsys_pipeline.emarsys import EmarsysClient, actions
 from emarsys_pipeline.emarsys.errors import EmarsysError
 from emarsys_pipeline.settings import Settings, SettingsError
 
-PERSONAL = {"personal_data": "true"}
 KEPT = " The answer stays in the record of the run; delete the run to remove it."
 
 Config = TypeVar("Config", bound=AccountConfig)
@@ -115,7 +115,7 @@ def _job(
     @dg.job(
         name=name,
         description=description,
-        tags=PERSONAL if issubclass(config_type, ReadContactConfig) else {},
+        tags={"personal_data": str(issubclass(config_type, ContactConfig)).lower()},
     )
     def job() -> None:
         action()
