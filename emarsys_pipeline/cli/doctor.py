@@ -1,14 +1,20 @@
 """``emarsys-pipeline doctor``: whether the configured accounts are ready."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 
-from emarsys_pipeline.cli.accounts import Account
 from emarsys_pipeline.cli.answers import tell_json, tell_table
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.doctor import AccountReport, examine_account
 from emarsys_pipeline.settings import load_settings
+
+
+Account = Annotated[
+    str | None,
+    typer.Option("--account", metavar="NAME", help="Only this account of the settings."),
+]
 
 
 def doctor(*, account: Account = None, config: Config = None, as_json: AsJson = False) -> None:
