@@ -10,7 +10,6 @@ from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.doctor import AccountReport, examine_account
 from emarsys_pipeline.settings import load_settings
 
-
 Account = Annotated[
     str | None,
     typer.Option("--account", metavar="NAME", help="Only this account of the settings."),
