@@ -21,6 +21,7 @@ def running() -> Iterator[Sandbox]:
 def sandbox(running: Sandbox) -> Iterator[Sandbox]:
     yield running
     running.clear_faults()
+    running.unsubscribe()
     running.switch(**{**SWITCHES, "enforce_rate_limit": False})
 
 
