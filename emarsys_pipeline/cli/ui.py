@@ -31,7 +31,7 @@ def ui(
 
 def serve_ui(settings: Settings, *, port: int) -> None:
     """Run ``dagster dev`` until it ends or Ctrl-C ends it, and everything it started."""
-    from emarsys_pipeline.defs.home import prepare_home
+    from emarsys_pipeline.defs.home import WORKSPACE_FILE, prepare_home
 
     dagster_home = prepare_home(settings.dagster_home)
     more = {"DAGSTER_HOME": str(dagster_home)}
@@ -40,7 +40,8 @@ def serve_ui(settings: Settings, *, port: int) -> None:
     console.print(f"Dagster UI: http://127.0.0.1:{port}   (Ctrl-C stops it)")
     with subprocess.Popen(  # noqa: S603 - our own command
         [
-            *(sys.executable, "-m", "dagster", "dev", "-m", "emarsys_pipeline.definitions"),
+            *(sys.executable, "-m", "dagster", "dev"),
+            *("-w", str(dagster_home / WORKSPACE_FILE)),
             *("-h", "127.0.0.1", "-p", str(port)),
         ],
         env=child_environment(more),
