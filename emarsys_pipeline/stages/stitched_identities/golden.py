@@ -47,7 +47,7 @@ def write_golden_records(
                 for name in names
             ),
             best_values="".join(
-                f", arg_min({quote(name)}, preference) as {quote(name)}" for name in names
+                f", arg_min({quote(name)}, _preference) as {quote(name)}" for name in names
             ),
         ),
         {"window_start": window_start},

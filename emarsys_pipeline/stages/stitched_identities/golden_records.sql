@@ -1,5 +1,6 @@
 -- Reads identity_members, current_contacts, platform_contacts and touched; writes identities, one
--- row per touched identity. Ties are broken by the complete order in ranked.
+-- row per touched identity. Ties are broken by the complete order in ranked. Columns that are not in
+-- the result begin with an underscore, as no property does.
 insert into identities by name
 with platform as (
     select *
@@ -14,7 +15,7 @@ with platform as (
 held as (
     select
         members.identity_id,
-        members.source,
+        members.source as _source,
         members.account,
         members.contact_id,
         members.first_window_start,
@@ -30,7 +31,7 @@ held as (
     union all by name
     select
         members.identity_id,
-        members.source,
+        members.source as _source,
         members.account,
         members.contact_id,
         members.first_window_start,
@@ -50,8 +51,8 @@ ranked as (
         *,
         row_number() over (
             partition by identity_id
-            order by source, is_member desc, window_start desc, account, contact_id
-        ) as preference
+            order by _source, is_member desc, window_start desc, account, contact_id
+        ) as _preference
     from held
 )
 
@@ -59,8 +60,8 @@ select
     identity_id,
     $window_start::timestamptz as window_start,
     min(first_window_start) as first_window_start,
-    count_if(source = 'emarsys') as emarsys_contacts,
-    count_if(source = 'platform') as platform_contacts,
+    count_if(_source = 'emarsys') as emarsys_contacts,
+    count_if(_source = 'platform') as platform_contacts,
     list_sort(list_distinct(flatten(list(phone_numbers)))) as phone_numbers,
     list_sort(list_distinct(flatten(list(email_addresses)))) as email_addresses
     {{ best_values }}

@@ -1,0 +1,29 @@
+"""Golden records: property names of every kind."""
+
+import pytest
+
+from emarsys_pipeline.settings import StitchingSettings
+from emarsys_pipeline.stages.stitched_identities import stitch_identities
+from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.warehouse.columns import ensure_property_columns
+from emarsys_pipeline_tests.builders import add_contact, window
+from emarsys_pipeline_tests.stages.deciding import PHONE, rows
+
+
+@pytest.mark.parametrize("name", ["source", "preference", "kind", "value", "order", "status"])
+def test_a_property_may_be_called_like_a_column_of_ours(warehouse: Warehouse, name: str) -> None:
+    """The newest value wins, whatever the property's name."""
+    types = {name: "varchar", "city": "varchar"}
+    with warehouse.write() as connection:
+        ensure_property_columns(connection, types)
+        for number, contact_id in enumerate(["2", "1"]):
+            add_contact(connection, contact_id, phones=[PHONE], number=number)
+            connection.execute(
+                f"update current_contacts set \"{name}\" = 'v' || contact_id"  # noqa: S608 - a column of ours
+            )
+    stitch_identities(
+        warehouse, window(1), stitching=StitchingSettings(), property_types=types, run_id="run"
+    )
+    assert rows(warehouse, f'select emarsys_contacts, "{name}", city from identities') == [  # noqa: S608 - a column of ours
+        (2, "v1", None)
+    ]
