@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from emarsys_pipeline.emarsys.permissions import PERMISSIONS
 from emarsys_pipeline.sandbox.process import running_sandbox
 from emarsys_pipeline.settings import example_settings, load_settings
 from emarsys_pipeline.warehouse import load_sql
@@ -133,6 +134,15 @@ def test_the_settings_shown_are_settings_that_load(tmp_path: Path) -> None:
         path.write_text(example.replace("@", f"{connection}\n"))
         loaded.append(load_settings(path).accounts[0].connection.auth)
     assert loaded == ["wsse", "oauth2"]
+
+
+def test_every_permission_is_listed() -> None:
+    rows = re.findall(r"^ +\| [^|]+ \| ((?:`[a-zA-Z.]+` ?)+)\|$", README, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    of_one_connector = [name for row in rows[:3] for name in re.findall(r"`([^`]+)`", row)]
+    assert len(of_one_connector) == 18
+    assert len(named) == len(set(named))
+    assert {permission.name for permission in PERMISSIONS} <= set(named)
 
 
 def test_it_stays_short() -> None:
