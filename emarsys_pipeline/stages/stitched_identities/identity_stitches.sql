@@ -4,15 +4,6 @@ with sizes as (
     select identity_id, count(*) as records
     from identity_map
     group by identity_id
-),
-
-cut as (
-    select held.kind, held.value
-    from record_identifiers as held
-    inner join identity_map using (record_key)
-    inner join shared_identifiers as shared using (kind, value)
-    group by held.kind, held.value
-    having min(identity_map.identity_id) <> max(identity_map.identity_id)
 )
 
 select
@@ -28,6 +19,6 @@ select
         select count(*) from identity_events
         where event = 'split' and window_start = $window_start
     ) as splits,
-    (select count(*) from cut) as quarantined,
+    (select count(*) from shared_identities where is_cut) as quarantined,
     coalesce((select max(records) from sizes), 0) as largest,
     $run_id as run_id;

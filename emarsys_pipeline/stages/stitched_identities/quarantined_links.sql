@@ -1,5 +1,5 @@
--- Reads shared_identifiers, record_identifiers and identity_map; writes quarantined_links, one row
--- per shared identifier that links nobody, with the guard that held it back.
+-- Reads shared_identifiers and shared_identities; writes quarantined_links, one row per shared
+-- identifier that links nobody, with the guard that held it back.
 insert into quarantined_links by name
 select
     $window_start::timestamptz as window_start,
@@ -12,12 +12,5 @@ select
         else 'the identity would be too large'
     end as reason
 from shared_identifiers as shared
-where
-    not shared.is_link
-    or (shared.kind, shared.value) in (
-        select (held.kind, held.value)
-        from record_identifiers as held
-        inner join identity_map using (record_key)
-        group by held.kind, held.value
-        having min(identity_map.identity_id) <> max(identity_map.identity_id)
-    );
+inner join shared_identities as found using (kind, value)
+where not shared.is_link or found.is_cut;

@@ -36,6 +36,7 @@ _TEMPORARY = (
     "blocked_identifiers",
     "components",
     "identity_map",
+    "shared_identities",
     "previous_map",
     "assignments",
 )
@@ -108,6 +109,7 @@ def _stitch_window(
     )
     resolve_components(connection, stitching)
     connection.execute(load_sql(__package__, "identity_map.sql"))
+    connection.execute(load_sql(__package__, "shared_identities.sql"))
     if _is_next(connection, window_start):
         connection.execute(load_sql(__package__, "previous_members.sql"))
     else:
