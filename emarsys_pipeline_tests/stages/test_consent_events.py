@@ -146,7 +146,7 @@ DECISIONS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None, print_blob=True)
+@settings(max_examples=40, deadline=None, print_blob=True)
 @given(decisions=DECISIONS, reference=st.sampled_from(["platform", "phone", "email"]), seed=...)
 def test_the_status_is_what_the_set_of_events_implies(
     stitched: Warehouse, decisions: list[Decision], reference: str, seed: int
