@@ -61,7 +61,9 @@ class _Writer:
         self.outcome = WriteOutcome()
         keys = (request.key.key_of(c, state.catalogue) for c in request.contacts)
         self.known = find_contacts(
-            connection, request.key, [key for key in keys if key not in (None, "")]
+            connection,
+            request.key,
+            [key for key in keys if key not in (None, "") and not isinstance(key, (list, dict))],
         )
         self.updates: dict[int, dict[int, str | None]] = {}
         self.created: list[int] = []
@@ -82,7 +84,10 @@ class _Writer:
     def _one(self, index: int, contact: dict[str, Any]) -> None:
         key = self.request.key
         value = key.key_of(contact, self.state.catalogue)
-        if value in (None, "") or isinstance(value, (list, dict)):
+        if isinstance(value, (list, dict)):
+            self.outcome.refuse(NO_KEY, 2005, f"Invalid key field value: {key.name}")
+            return
+        if value in (None, ""):
             self.outcome.refuse(NO_KEY, 2004, f"Invalid key field id: {key.name}")
             return
         if index in self.request.injected:
@@ -116,7 +121,8 @@ class _Writer:
         if len(ids) > 1:
             return 2010, f"More contacts found with the external id: {name} - {value}"
         if ids and not self.request.may_update:
-            return 2009, f"Contact with the external id already exists: {name}"
+            code = int(self.state.setting("existing_contact_code"))
+            return code, f"Contact with the external id already exists: {name}"
         if not ids and (not self.request.may_create or name in ("id", "uid")):
             return 2008, f"No contact found with the external id: {name} - {value}"
         return None

@@ -19,9 +19,12 @@ from emarsys_pipeline.sandbox.state import State, next_id, utc_now, vienna_text
 from emarsys_pipeline.sandbox.webhooks import notify_export
 
 _FIRST_EXPORT_ID = 5120
+# An export that somebody made in the user interface; the API tells nothing about such.
+_INTERFACE_EXPORT_ID = 5119
 _RUNNING = ("scheduled", "in progress")
 SAME_EXPORT = (
-    "An export with the same setting is currently running. Please wait until it is finished."
+    "An export with the same setting is currently running."
+    " It is not possible to run the same export more than once simultaneously."
 )
 
 
@@ -149,8 +152,10 @@ def find_export(state: State, export_id: Any) -> Export:
     """Return an export.
 
     Raises:
-        ApiError: 400 with 10001 when there is none.
+        ApiError: 400 with 10001 when there is none, with 4002 when it was not made by API.
     """
+    if int(export_id) == _INTERFACE_EXPORT_ID:
+        raise ApiError(400, 4002, "Invalid export type")
     rows = state.rows(
         "select export_id, request, created_at, status, file_name, row_total"
         " from exports where export_id = ?",

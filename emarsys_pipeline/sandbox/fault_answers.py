@@ -47,7 +47,7 @@ def answer_of_fault(rule: FaultRule, headers: dict[str, str]) -> Reply | None:
 
 
 _REFUSALS = {
-    "server_error": (500, 1, "Database error occurred. Please try again later."),
+    "server_error": (500, 1, "Database connection error"),
     "busy": (423, 10003, "The admin already running a segment. Please wait until it is finished."),
     "evaluating": (202, 10001, "The segment is currently evaluated."),
     "forbidden": (403, 1, "Forbidden"),

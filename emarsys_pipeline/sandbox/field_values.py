@@ -34,7 +34,7 @@ def stored_value(field: AccountField, value: Any) -> str | None:
         return _multi_choice(field, value)
     if isinstance(value, (list, dict)):
         raise FieldValueError(
-            2007, f"Invalid data format for field {field.field_id}. Scalar expected"
+            2007, f"Invalid data format for field id: {field.field_id}. Scalar expected"
         )
     if value is None or value == "":
         return None
@@ -42,7 +42,7 @@ def stored_value(field: AccountField, value: Any) -> str | None:
     if field.field_id == _OPT_IN:
         # Words such as "true" are refused, and so is a JSON boolean.
         if isinstance(value, bool) or text not in ("1", "2"):
-            raise FieldValueError(2007, f"Invalid choice id for field: {field.field_id}")
+            raise FieldValueError(2007, f"Invalid choice id for field id: {field.field_id}")
         return text
     if field.application_type in ("singlechoice", "unindexed singlechoice"):
         return _choice(field, text)
@@ -56,7 +56,7 @@ def stored_value(field: AccountField, value: Any) -> str | None:
 
 def _choice(field: AccountField, text: str) -> str:
     if text not in {str(choice.choice_id) for choice in field.choices}:
-        raise FieldValueError(2007, f"Invalid choice id for field: {field.field_id}")
+        raise FieldValueError(2007, f"Invalid choice id for field id: {field.field_id}")
     return text
 
 
@@ -65,7 +65,7 @@ def _multi_choice(field: AccountField, value: Any) -> str | None:
         return None
     if not isinstance(value, list):
         raise FieldValueError(
-            2007, f"Invalid data format for field {field.field_id}. Array expected"
+            2007, f"Invalid data format for field id: {field.field_id}. Array expected"
         )
     if not value:
         raise FieldValueError(2007, f"No choice provided for field id: {field.field_id}")
@@ -73,7 +73,7 @@ def _multi_choice(field: AccountField, value: Any) -> str | None:
 
 
 def _date(field: AccountField, text: str) -> str:
-    refused = FieldValueError(2007, f"Invalid date format for field: {field.field_id}")
+    refused = FieldValueError(2007, f"Invalid date format for field id: {field.field_id}")
     if not _DATE.fullmatch(text):
         raise refused
     try:
@@ -86,7 +86,9 @@ def _number(field: AccountField, text: str) -> str:
     try:
         float(text)
     except ValueError as error:
-        raise FieldValueError(2007, f"Invalid data format for field: {field.field_id}") from error
+        raise FieldValueError(
+            2007, f"Invalid data format for field id: {field.field_id}"
+        ) from error
     return text
 
 

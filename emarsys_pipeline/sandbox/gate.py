@@ -75,7 +75,7 @@ class Gate:
             answer.reply = refusal(error)
         except Exception:  # a fault of the sandbox itself is told as Emarsys tells its own
             logger.exception("could not answer %s %s", raw.method, raw.path)
-            answer.reply = refusal(ApiError(500, 1003, "Internal error occurred."))
+            answer.reply = refusal(ApiError(500, 1003, "Internal error."))
         logged.http_status = answer.reply.http_status
         fault = answer.fault or early
         logged.fault = None if fault is None else fault.name

@@ -56,7 +56,7 @@ class ApiRequest:
     def fields(self) -> dict[str, Any]:
         """The JSON object of the body; refused when the body is something else."""
         if not isinstance(self.body, dict):
-            raise ApiError(400, 1016, "Invalid data format. Object expected")
+            raise ApiError(400, 1016, "Invalid input type: body")
         return self.body
 
 
@@ -128,7 +128,7 @@ def parse_body(raw: bytes) -> Any:
     try:
         parsed = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise ApiError(400, 1010, "Invalid payload. JSON expected") from error
+        raise ApiError(400, 1010, "Invalid request payload.") from error
     # PHP clients send an empty map as a list.
     return {} if parsed == [] else parsed
 
@@ -155,7 +155,7 @@ def find_route(routes: Iterable[Route], method: str, segments: tuple[str, ...]) 
         else:
             allowed.append(route.method)
     if allowed:
-        raise ApiError(400, 1009, f"Invalid HTTP method: {method}. Allowed: {', '.join(allowed)}")
+        raise ApiError(400, 1009, "Invalid HTTP method.")
     raise ApiError(400, 1, f"Action {malformed or '/'.join(segments)} is invalid.")
 
 

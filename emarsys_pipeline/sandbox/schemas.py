@@ -82,7 +82,11 @@ FIELDS = many(
     )
 )
 SEGMENT = fields(id=TEXT_OR_NUMBER, name=TEXT, optional={"type": TEXT})
-PART = fields(relation={"enum": ["AND", "OR"]}, segment_ids=many(TEXT_OR_NUMBER))
+PART = fields(
+    relation={"enum": ["AND", "OR"]},
+    segment_ids=many(TEXT_OR_NUMBER),
+    optional={"contact_list_ids": many(TEXT_OR_NUMBER)},
+)
 DEFINITION = fields(include=PART, exclude=PART)
 RUN_STARTED = fields(run_id=TEXT, status=TEXT)
 RUN = fields(

@@ -28,6 +28,12 @@ class Segment:
     definition: dict[str, Any] | None
 
     @property
+    def contact_list_ids(self) -> set[int]:
+        """The contact lists that a combined segment is made of."""
+        parts = (self.definition or {}).values()
+        return {int(number) for part in parts for number in part.get("contact_list_ids", [])}
+
+    @property
     def document(self) -> dict[str, Any]:
         """The segment as ``GET filter`` tells it."""
         return {"id": str(self.segment_id), "name": self.name, "type": self.segment_type}
@@ -64,7 +70,7 @@ def find_segment(state: State, segment_id: Any) -> Segment:
     for segment in list_segments(state):
         if segment.segment_id == number:
             return segment
-    raise ApiError(404, 10002, "The requested segment does not exist.")
+    raise ApiError(404, 10002, "The segment specified does not exist.")
 
 
 def members_query(segment: Segment) -> str:
@@ -75,7 +81,7 @@ def members_query(segment: Segment) -> str:
         return f"select contact_id from memberships where segment_id = {segment.segment_id:d}"  # noqa: S608 - a number
     include, exclude = segment.definition["include"], segment.definition["exclude"]
     query = _combine(include)
-    if exclude["segment_ids"]:
+    if exclude["segment_ids"] or exclude.get("contact_list_ids"):
         query = f"({query}) except ({_combine(exclude)})"
     return query
 
@@ -83,8 +89,12 @@ def members_query(segment: Segment) -> str:
 def _combine(part: dict[str, Any]) -> str:
     joint = " intersect " if part["relation"] == "AND" else " union "
     return joint.join(
-        f"select contact_id from memberships where segment_id = {int(number):d}"  # noqa: S608 - a number
-        for number in part["segment_ids"]
+        f"select contact_id from {table} where {column} = {int(number):d}"  # noqa: S608 - a number
+        for table, column, numbers in (
+            ("memberships", "segment_id", part["segment_ids"]),
+            ("contact_list_members", "contact_list_id", part.get("contact_list_ids", [])),
+        )
+        for number in numbers
     )
 
 

@@ -31,6 +31,12 @@ SWITCHES: dict[str, Any] = {
     "empty_result_is_absent": False,
     # Accounts with Interactions are told what listens to a triggered event.
     "has_interactions": False,
+    # Accounts without Interactions are still told when an event starts nothing (5005).
+    "refuse_events_that_start_nothing": False,
+    # The other documented code for a contact that exists already is 2006.
+    "existing_contact_code": 2009,
+    # How many fields of one type can be created by API.
+    "field_slots": 50,
     # GET field: whether ids are text.
     "field_ids_are_text": False,
     # Whether the choices of a field that has none are an empty list instead of a refusal.

@@ -67,7 +67,7 @@ def test_a_batch_writes_what_it_can_and_names_the_rest(call: Caller, sandbox: Sa
             },
             shared: {"2010": f"More contacts found with the external id: 3 - {shared}"},
             "<NO_KEY_ID>": {"2004": "Invalid key field id: 3"},
-            email(call, OTHER): {"2007": "Invalid choice id for field: 31"},
+            email(call, OTHER): {"2007": "Invalid choice id for field id: 31"},
         },
     }
     written = sandbox.log(field=10500)[before:]
@@ -106,14 +106,14 @@ def test_an_update_may_create_and_tells_created_ids_as_numbers(call: Caller, pat
     [
         ("10231", ["1", 4], [1, 4]),
         ("10231", [], (2007, "No choice provided for field id: 10231")),
-        ("10231", "1", (2007, "Invalid data format for field 10231. Array expected")),
+        ("10231", "1", (2007, "Invalid data format for field id: 10231. Array expected")),
         ("10240", 20, "20"),
-        ("10240", "1", (2007, "Invalid choice id for field: 10240")),
-        ("1", ["x"], (2007, "Invalid data format for field 1. Scalar expected")),
-        ("4", "1990-02-30", (2007, "Invalid date format for field: 4")),
+        ("10240", "1", (2007, "Invalid choice id for field id: 10240")),
+        ("1", ["x"], (2007, "Invalid data format for field id: 1. Scalar expected")),
+        ("4", "1990-02-30", (2007, "Invalid date format for field id: 4")),
         ("4", "1990-02-03", "1990-02-03"),
         ("31", "2", "2"),
-        ("31", True, (2007, "Invalid choice id for field: 31")),
+        ("31", True, (2007, "Invalid choice id for field id: 31")),
         ("48", "2020-01-01", (2006, "Invalid field id: 48")),
         ("99999", "x", (2006, "Invalid field id: 99999")),
         ("10250", "12.5", "12.5"),

@@ -57,7 +57,7 @@ CALLS: list[tuple[str, dict[str, str], Any]] = [
     ("GET contactlist", {}, None),
     ("GET contactlist/{id}", {"id": "LIST"}, None),
     ("GET contactlist/{id}/contactIds", {"id": "LIST"}, None),
-    ("GET contactlist/{id}/contacts/data", {"id": "LIST"}, None),
+    ("GET contactlist/{id}/contacts/data?fields=1", {"id": "LIST"}, None),
     ("GET contactlist/{id}/count", {"id": "LIST"}, None),
     ("GET settings", {}, None),
     ("GET language", {}, None),
@@ -82,7 +82,7 @@ def test_requests_and_answers_have_the_described_form(
     if values.get("id") == "LIST":
         values = {"id": call.data("GET", "contactlist")[0]["id"]}
     call.export("export/filter", filter="100400104")
-    operation = paths[f"/api/v2/{pattern}"][method.lower()]
+    operation = paths[f"/api/v2/{pattern.partition('?')[0]}"][method.lower()]
     reply = call(method, pattern.format(**values), body)
     assert reply.status_code == 200, reply.text
     Draft202012Validator(json_schema(operation["responses"]["200"])).validate(reply.json())

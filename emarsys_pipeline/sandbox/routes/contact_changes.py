@@ -86,7 +86,7 @@ def _contacts_of(request: ApiRequest) -> tuple[list[dict[str, Any]], bool]:
         return [body], False
     contacts = body["contacts"]
     if not isinstance(contacts, list) or not all(isinstance(item, dict) for item in contacts):
-        raise ApiError(400, 2003, "Invalid data format for contacts. Array expected")
+        raise ApiError(400, 2003, "Invalid data format. Array expected")
     if len(contacts) > MAX_CONTACTS:
         raise ApiError(400, 1000, "The request exceeded the maximum batch size of 1,000")
     if "source_id" in body:
@@ -105,7 +105,7 @@ def _injected(fault: FaultRule | None) -> dict[int, tuple[int, str]]:
 def _single_answer(outcome: WriteOutcome, key_name: str) -> Reply:
     for value, reasons in outcome.errors.items():
         for code, text in reasons.items():
-            if value == NO_KEY:
+            if value == NO_KEY and code == "2004":
                 raise ApiError(400, 2005, f"No value provided for key field: {key_name}")
             raise ApiError(400, int(code), text)
     return envelope({"id": outcome.ids[0]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from emarsys_pipeline.sandbox import contact_lists
@@ -14,11 +15,14 @@ from emarsys_pipeline.sandbox.routes.contacts import (
     read_contacts,
 )
 from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
+from emarsys_pipeline.sandbox.segments import list_segments
 from emarsys_pipeline.sandbox.state import vienna_text
 
 MAX_IDS = 10_000
 MAX_PAGE = 100_000
 _MAX_LIMIT = 1_000_000
+# Which characters Emarsys refuses is not published: those that no name needs.
+_FORBIDDEN = re.compile(r"[<>\x00-\x08\x0b\x0c\x0e-\x1f]")
 _NO_LIST = "No contact list found with the specified ID."
 
 table = RouteTable()
@@ -26,6 +30,8 @@ table = RouteTable()
 
 def _list_id(request: ApiRequest) -> int:
     list_id = request.path_values["id"]
+    if int(list_id) == 0:
+        raise ApiError(400, 3004, f"Invalid contact list id: {list_id}")
     if not contact_lists.list_exists(request.state, list_id):
         raise ApiError(404, 3006, _NO_LIST)
     return int(list_id)
@@ -38,9 +44,9 @@ def _resolve(request: ApiRequest) -> tuple[list[int], dict[str, dict[str, str]]]
     if values == {}:
         values = []
     if not isinstance(values, list):
-        raise ApiError(400, 3003, "Invalid data format for external_ids. Array expected")
+        raise ApiError(400, 3003, "Invalid datatype for the list of external IDs. Array expected.")
     if len(values) > MAX_IDS:
-        raise ApiError(400, 3002, "The maximum number of external ids is 10000")
+        raise ApiError(400, 3002, "The list of external IDs exceeds the maximum size.")
     with request.state.read() as connection:
         found = find_contacts(connection, key, values)
     ids: list[int] = []
@@ -56,12 +62,14 @@ def _resolve(request: ApiRequest) -> tuple[list[int], dict[str, dict[str, str]]]
     return ids, errors
 
 
-def _checked_name(request: ApiRequest) -> str:
+def _checked_name(request: ApiRequest, missing: tuple[int, str]) -> str:
     name = request.value("name")
     if not name or isinstance(name, (list, dict)) or not str(name).strip():
-        raise ApiError(400, 3001, "Parameter name is required.")
+        raise ApiError(400, *missing)
+    if _FORBIDDEN.search(str(name)):
+        raise ApiError(400, 3004, "List name contains invalid character(s).")
     if request.state.scalar("select count(*) from contact_lists where name = ?", [str(name)]):
-        raise ApiError(400, 3005, "A contact list with this name exists already.")
+        raise ApiError(400, 3005, "Contact list with the requested name already exists.")
     return str(name)
 
 
@@ -82,9 +90,12 @@ def get_lists(request: ApiRequest) -> Reply:
 @table.route("POST", "contactlist", "contactlist.create")
 def create_list(request: ApiRequest) -> Reply:
     """Create a contact list, with contacts if the request names any."""
-    name = _checked_name(request)
+    name = _checked_name(request, (3001, "List name is not set."))
+    description = str(request.value("description") or "")
+    if _FORBIDDEN.search(description):
+        raise ApiError(400, 3004, "Description contains invalid character(s).")
     ids, errors = _resolve(request)
-    list_id = contact_lists.create_list(request.state, name, str(request.value("description", "")))
+    list_id = contact_lists.create_list(request.state, name, description)
     contact_lists.add_members(request.state, list_id, ids)
     document: dict[str, Any] = {"id": list_id}
     if request.value("external_ids"):
@@ -124,7 +135,7 @@ def remove_contacts(request: ApiRequest) -> Reply:
 def rename_list(request: ApiRequest) -> Reply:
     """Rename a list."""
     list_id = _list_id(request)
-    name = _checked_name(request)
+    name = _checked_name(request, (3004, "Parameter name is required."))
     with request.state.write() as connection:
         connection.execute(
             "update contact_lists set name = ? where contact_list_id = ?", [name, list_id]
@@ -134,8 +145,11 @@ def rename_list(request: ApiRequest) -> Reply:
 
 @table.route("POST", "contactlist/{id}/deletelist", "contactlist.deletelist")
 def delete_list(request: ApiRequest) -> Reply:
-    """Delete a list."""
+    """Delete a list, unless a combined segment is made of it."""
     list_id = _list_id(request)
+    if any(list_id in segment.contact_list_ids for segment in list_segments(request.state)):
+        text = "The contact list is used in a combined segment, you cannot delete it."
+        raise ApiError(400, 3008, text)
     contact_lists.remove_members(request.state, list_id, None)
     with request.state.write() as connection:
         connection.execute("delete from contact_lists where contact_list_id = ?", [list_id])
@@ -199,6 +213,8 @@ def get_contact_values(request: ApiRequest) -> Reply:
     """Answer values of a page of a list's contacts (deprecated by Emarsys)."""
     ids = _page_ids(request, 1000)
     references = [item for item in str(request.value("fields", "")).split(",") if item]
+    if not references:
+        raise ApiError(400, 3007, "Contact fields value is not set.")
     fields = [request.state.catalogue.find(item) for item in references]
     known = [field for field in fields if field is not None]
     if len(known) != len(references):

@@ -164,7 +164,7 @@ def _query_filter(request: ApiRequest) -> tuple[list[str], list[str]]:
         if key is None:
             raise ApiError(400, 2006, f"Invalid field id: {name}")
         if key.field_id not in _INDEXED:
-            raise ApiError(400, 2015, f"No index on column: {name}")
+            raise ApiError(400, 2015, "No index on column")
         if value == "":
             conditions.append(f"{key.column} is null")
             continue
@@ -186,7 +186,7 @@ def get_contact(request: ApiRequest) -> Reply:
         if len(ids) > 1:
             raise ApiError(400, 2010, many_contacts(key, value))
         return envelope({"id": str(ids[0])})
-    raise ApiError(400, 1001, "Missing parameter: key field")
+    raise ApiError(400, 1001, "One or more parameters are invalid or missing.")
 
 
 @table.route("POST", "contact/checkids", "contact.contactid.verify")
@@ -195,9 +195,12 @@ def check_ids(request: ApiRequest) -> Reply:
     key = key_field(request, "id")
     values = request.value("external_ids")
     if not isinstance(values, list):
-        raise ApiError(400, 2003, "Invalid data format for external_ids. Array expected")
+        text = "Invalid datatype for the list of external ids. Array expected"
+        raise ApiError(400, 2003, text)
     if len(values) > MAX_CONTACTS:
-        raise ApiError(400, 2002, f"Max. number of contacts: {MAX_CONTACTS}")
+        raise ApiError(400, 2002, "The list of external ids exceeds the maximum size.")
+    if any(value in (None, "") for value in values):
+        raise ApiError(400, 2005, f"No value provided for key field: {key.name}")
     wants_many = bool(request.value("get_multiple_ids"))
     ids: dict[str, Any] = {}
     errors: dict[str, dict[str, str]] = {}

@@ -16,9 +16,11 @@ from emarsys_pipeline.sandbox.routes.contacts import (
 )
 from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
 from emarsys_pipeline.sandbox.state import next_id, utc_now, vienna_text
+from emarsys_pipeline.sandbox.usages import EVENT_USAGES, refuse_used_event
 
 _FIRST_EVENT_ID = 123
 _MAX_DATA_BYTES = 100_000
+_TOO_LARGE = "Event data size above limit for interactions program triggering."
 
 table = RouteTable()
 
@@ -57,7 +59,7 @@ def _free_name(request: ApiRequest) -> str:
     if not name or isinstance(name, (list, dict)):
         raise ApiError(400, 5002, "Parameter name is required.")
     if request.state.scalar("select count(*) from events where name = ?", [str(name)]):
-        raise ApiError(400, 5003, "An event with this name exists already.")
+        raise ApiError(400, 5003, "An external event with this name already exists.")
     return str(name)
 
 
@@ -83,8 +85,9 @@ def rename_event(request: ApiRequest) -> Reply:
 
 @table.route("POST", "event/{id}/delete", "externalevent.delete")
 def delete_event(request: ApiRequest) -> Reply:
-    """Delete an external event."""
+    """Delete an external event, unless it starts a program."""
     event = _event(request)
+    refuse_used_event(event[0])
     with request.state.write() as connection:
         connection.execute("delete from events where event_id = ?", [event[0]])
     return envelope("")
@@ -92,9 +95,8 @@ def delete_event(request: ApiRequest) -> Reply:
 
 @table.route("GET", "event/{id}/usages", "externalevent.usages")
 def get_usages(request: ApiRequest) -> Reply:
-    """Answer which programs use an event: none does here."""
-    _event(request)
-    return envelope([])
+    """Answer which programs an event starts."""
+    return envelope(EVENT_USAGES.get(_event(request)[0], []))
 
 
 @table.route("POST", "event/{id}/trigger", "externalevent.trigger")
@@ -105,17 +107,22 @@ def trigger_event(request: ApiRequest) -> Reply:
     is_batch = "contacts" in body
     items = body["contacts"] if is_batch else [body]
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ApiError(400, 2003, "Invalid data format for contacts. Array expected")
+        raise ApiError(400, 2003, "Invalid data format. Array expected")
     if len(items) > MAX_CONTACTS:
         raise ApiError(400, 1000, "The request exceeded the maximum batch size of 1,000")
     for item in items:
         _check_item(item)
+    starts_nothing = event[0] not in EVENT_USAGES
+    if starts_nothing and request.state.setting("refuse_events_that_start_nothing"):
+        raise ApiError(400, 5005, "No program or campaign is triggered.")
     ids, errors = _apply(request, event[0], items)
     connected = _connected(request)
     if is_batch:
         return envelope({"ids": ids, "errors": errors or [], **connected})
     for reasons in errors.values():
         for code, text in reasons.items():
+            if code == "2008" and key_field(request, "3").name == "id":
+                raise ApiError(400, 2012, "Invalid contact id for customer.")
             raise ApiError(400, int(code), text)
     return envelope(connected)
 
@@ -161,11 +168,11 @@ def _check_item(item: dict[str, Any]) -> None:
         try:
             data = json.loads(data) if data else {}
         except ValueError as error:
-            raise ApiError(400, 5009, "Event data is not a valid JSON.") from error
+            raise ApiError(400, 5009, "Event data is not valid JSON.") from error
     if data != [] and data is not None and not isinstance(data, dict):
         raise ApiError(400, 5011, "Event data is not an object.")
     if len(json.dumps(data, ensure_ascii=False).encode()) > _MAX_DATA_BYTES:
-        raise ApiError(400, 5008, "Event data is larger than 100 kB.")
+        raise ApiError(400, 5008, _TOO_LARGE)
     moment = item.get("event_time")
     if moment is None:
         return

@@ -208,7 +208,7 @@ def get_export_data(request: ApiRequest) -> Reply:
     state = request.state
     export = find_export(state, request.path_values["id"])
     if json.loads(export.order.request).get("distribution_method") != "local":
-        raise ApiError(404, 4004, "The distribution_method of this export is not compatible.")
+        raise ApiError(404, 4004, '"distribution_method" of this export is not compatible.')
     offset, limit = str(request.value("offset", "0")), request.value("limit")
     if not offset.isdigit() or (limit is not None and not str(limit).isdigit()):
         raise bad_parameter("Invalid value for offset or limit")
@@ -240,7 +240,7 @@ def _refuse_unfinished(status: str, fault: str | None) -> None:
     if fault == "export_file_missing":
         raise ApiError(404, 4006, "Internal error occurred. File was not found.")
     if fault == "export_file_error":
-        raise ApiError(500, 4007, "Server error occurred. Please try again later.")
+        raise ApiError(500, 4007, "Server error occurred. Please choose another file.")
     if status == "error":
         raise ApiError(404, 4006, "Internal error occurred. File was not found.")
     if status != "done":

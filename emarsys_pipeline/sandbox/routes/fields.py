@@ -7,10 +7,12 @@ from typing import Any
 from emarsys_pipeline.sandbox.catalogue import CHOICE_TYPES, LANGUAGES, AccountField
 from emarsys_pipeline.sandbox.replies import ApiError, Reply, bad_parameter, envelope
 from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
+from emarsys_pipeline.sandbox.usages import refuse_used_field
 
 _CREATABLE = ("shorttext", "longtext", "largetext", "date", "url", "numeric")
 _FIRST_CUSTOM_ID = 10999
-_LAST_SYSTEM_ID = 3999
+_LAST_SYSTEM_ID = 48
+_RESERVED = ("id", "uid", "user_id")
 
 table = RouteTable()
 
@@ -23,7 +25,7 @@ def checked_language(language: Any) -> str:
     """
     code = str(language or "en")
     if code not in LANGUAGES:
-        raise ApiError(400, 1002, f"Invalid language code: {code}")
+        raise ApiError(400, 1002, "Invalid language code")
     return code
 
 
@@ -96,18 +98,20 @@ def create_field(request: ApiRequest) -> Reply:
     """Create a custom field; choice fields cannot be made by API."""
     name, kind = request.value("name"), request.value("application_type")
     if name is None or kind is None:
-        raise ApiError(400, 9005, "The name and application_type parameters are required")
+        raise ApiError(400, 9005, "Parameters name and application_type are required.")
     if not str(name).strip():
         raise ApiError(400, 9001, "Invalid field name")
-    if str(name).lower() in ("id", "uid", "user_id"):
-        raise ApiError(400, 9003, "Reserved name")
     if kind not in _CREATABLE:
-        raise ApiError(400, 9006, f"A field of type {kind} cannot be created by API")
+        raise ApiError(400, 9006, "This type of field cannot be created via the API.")
     fields = request.state.catalogue.fields
-    if any(field.name == name for field in fields.values()):
-        raise ApiError(400, 9002, "A field with this name exists already")
     field_id = max(_FIRST_CUSTOM_ID, *(number + 1 for number in fields))
     string_id = str(request.value("string_id") or f"custom_{field_id}")
+    _refuse_taken("name", str(name), {f.field_id: f.name for f in fields.values()})
+    _refuse_taken("string ID", string_id, {f.field_id: f.string_id for f in fields.values()})
+    own = [f for f in fields.values() if f.field_id >= _FIRST_CUSTOM_ID]
+    if sum(f.application_type == kind for f in own) >= request.state.setting("field_slots"):
+        text = "No more slots to create the field, please contact account manager."
+        raise ApiError(500, 9004, text)
     with request.state.write() as connection:
         connection.execute(
             "insert into fields values ($id, $name, $name, $kind, $string_id, false, $id)",
@@ -118,14 +122,25 @@ def create_field(request: ApiRequest) -> Reply:
     return envelope({"id": field_id})
 
 
+def _refuse_taken(kind: str, value: str, held: dict[int, str]) -> None:
+    """Refuse a name or a string id that another field has, or that Emarsys keeps for itself."""
+    folded = value.lower()
+    if folded in _RESERVED or any(
+        text.lower() == folded for number, text in held.items() if number <= _LAST_SYSTEM_ID
+    ):
+        raise ApiError(400, 9003, f"Reserved {kind}")
+    if value in held.values():
+        raise ApiError(400, 9002, f"A field with this {kind} already exists.")
+
+
 @table.route("DELETE", "field/{id}", "field.delete")
 def delete_field(request: ApiRequest) -> Reply:
     """Delete a custom field and its values."""
     field_id = int(request.path_values["id"])
     if field_id not in request.state.catalogue.fields:
+        # Documented without a code; a refusal without permission is the other such answer.
         raise ApiError(404, 1, "No such field")
-    if field_id <= _LAST_SYSTEM_ID:
-        raise ApiError(400, 263, "System fields cannot be deleted")
+    refuse_used_field(field_id)
     with request.state.write() as connection:
         connection.execute("delete from fields where field_id = ?", [field_id])
         connection.execute(f"alter table contacts drop column f_{field_id:d}")

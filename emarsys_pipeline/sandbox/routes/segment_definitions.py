@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from emarsys_pipeline.sandbox.contact_lists import list_exists
 from emarsys_pipeline.sandbox.replies import ApiError, Reply, envelope
 from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
 from emarsys_pipeline.sandbox.segments import find_segment, list_segments
@@ -22,9 +23,11 @@ def create_segment(request: ApiRequest) -> Reply:
     name = request.value("name")
     criteria = request.value("contactCriteria", request.value("contact_criteria"))
     if not name or not str(name).strip():
-        raise ApiError(400, 1008, "The name of the segment is required.")
+        raise ApiError(
+            400, 1008, "Validation error: The following required fields are missing: name"
+        )
     if any(segment.name == name for segment in list_segments(request.state)):
-        raise ApiError(400, 1008, "A segment with this name exists already.")
+        raise ApiError(400, 1008, "Validation error: Filter name is duplicated.")
     if criteria is not None and not isinstance(criteria, dict):
         raise ApiError(400, 1008, "The criteria must be an object.")
     with request.state.write() as connection:
@@ -60,20 +63,24 @@ def delete_segment(request: ApiRequest) -> Reply:
 
 @table.route("POST", "combinedsegments", "combinedsegment.create")
 def save_combined_segment(request: ApiRequest) -> Reply:
-    """Create a combined segment, or update the one whose ``id`` is given."""
+    """Create a combined segment, or update the one whose ``id`` is given.
+
+    Its parts may hold contact lists as well, under ``contact_list_ids``; how Emarsys names them is
+    not published, only that a list in use cannot be deleted.
+    """
     if not isinstance(request.body, dict) or not request.body:
         raise ApiError(400, 13002, "Invalid JSON input.")
     name, number = request.value("name"), request.value("id")
     if not name:
-        raise ApiError(400, 13003, "The name of the combined segment is required.")
+        raise ApiError(400, 13003, "No name provided.")
     segments = {str(segment.segment_id): segment for segment in list_segments(request.state)}
     if number is not None:
         found = segments.get(str(number))
         if found is None or found.definition is None:
             raise ApiError(404, 13001, "Combined segment not found.")
     if any(s.name == name and key != str(number) for key, s in segments.items()):
-        raise ApiError(400, 13004, "A combined segment with this name exists already.")
-    definition = json.dumps(_checked_definition(request.value("definition"), set(segments)))
+        raise ApiError(400, 13004, "Name already exists.")
+    definition = json.dumps(_checked_definition(request, set(segments)))
     with request.state.write() as connection:
         if number is None:
             number = next_id(connection, "segments", "segment_id", _FIRST_NEW_SEGMENT_ID)
@@ -86,8 +93,9 @@ def save_combined_segment(request: ApiRequest) -> Reply:
     return envelope({"id": int(number)})
 
 
-def _checked_definition(definition: Any, known: set[str]) -> dict[str, Any]:
-    refused = ApiError(400, 13005, "The definition of the combined segment is invalid.")
+def _checked_definition(request: ApiRequest, known: set[str]) -> dict[str, Any]:
+    definition = request.value("definition")
+    refused = ApiError(400, 13005, "Definition is invalid.")
     if not isinstance(definition, dict):
         raise refused
     checked: dict[str, Any] = {}
@@ -99,6 +107,11 @@ def _checked_definition(definition: Any, known: set[str]) -> dict[str, Any]:
         if not set(ids) <= known:
             raise refused
         checked[name] = {"relation": part.get("relation", "OR"), "segment_ids": ids}
-    if not checked["include"]["segment_ids"]:
+        lists = [str(number) for number in part.get("contact_list_ids", [])]
+        if not all(list_exists(request.state, number) for number in lists):
+            raise refused
+        if lists:
+            checked[name]["contact_list_ids"] = lists
+    if not (checked["include"]["segment_ids"] or checked["include"].get("contact_list_ids")):
         raise refused
     return checked

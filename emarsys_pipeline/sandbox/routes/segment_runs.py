@@ -30,7 +30,14 @@ def _start(request: ApiRequest, contact_id: int | None) -> Reply:
 
 @table.route("POST", "filter/{id}/runs", "segment.contacts.run")
 def start_run(request: ApiRequest) -> Reply:
-    """Start a run that puts a segment's contacts on a list."""
+    """Start a run that puts a segment's contacts on a list; ``renew`` not while one waits."""
+    waiting = request.state.scalar(
+        "select count(*) from segment_runs"
+        " where segment_id = ? and status = 'waiting' and contact_id is null",
+        [int(request.path_values["id"])],
+    )
+    if waiting and str(request.value("renew", "")).lower() in ("1", "true"):
+        raise ApiError(423, 6028, "Cannot run filters that often")
     return _start(request, None)
 
 
@@ -39,12 +46,12 @@ def start_single_run(request: ApiRequest) -> Reply:
     """Start a run that tells whether one contact is in a segment."""
     contact_id = str(request.value("contact_id", ""))
     if not contact_id.isdigit() or int(contact_id) >= 2**62:
-        raise ApiError(400, 10001, "Missing parameter: contact_id")
+        raise ApiError(400, 10009, "Contact id for single run is not specified.")
     return _start(request, int(contact_id))
 
 
-_NO_RUN = (404, 10008, "The requested segment run does not exist.")
-_NO_SINGLE_RUN = (404, 10009, "The requested single segment run does not exist.")
+_NO_RUN = (404, 10008, "The segment run specified does not exist.")
+_NO_SINGLE_RUN = (404, 10009, "The single segment run specified does not exist.")
 
 
 def _poll(request: ApiRequest, missing: tuple[int, int, str] = _NO_RUN) -> tuple[Any, ...]:
