@@ -16,10 +16,10 @@ MAX_MAPPED_FIELDS = 20
 # Columns that the tables with a column per property already have.
 RESERVED_PROPERTIES = frozenset(
     {
-        "account", "changed_fields", "contact_id", "emarsys_contacts", "email_addresses",
-        "first_window_start", "identity_id", "is_member", "loaded_at", "operation",
-        "phone_numbers", "platform_contacts", "requested_at", "row_hash", "run_id", "segment_id",
-        "window_start",
+        "account", "changed_fields", "changed_window_start", "contact_id", "emarsys_contacts",
+        "email_addresses", "first_window_start", "identity_id", "is_member", "loaded_at",
+        "operation", "opt_in_read_at", "opt_in_value", "phone_numbers", "platform_contacts",
+        "requested_at", "row_hash", "run_id", "segment_id", "window_start",
     }
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 A change to ``views.sql`` reaches existing files with the next migration.
 """
 
+import hashlib
 import logging
 from importlib import resources
 
@@ -18,6 +19,10 @@ create table if not exists schema_migrations (
     applied_at timestamptz not null
 )
 """
+
+
+# Views hold no data, so a changed text replaces them; its digest tells which text they have.
+_VIEWS = "views "
 
 
 class NewerSchemaError(Exception):
@@ -53,7 +58,9 @@ def _apply_missing(connection: duckdb.DuckDBPyConnection) -> list[str]:
     known = _migrations()
     rows = connection.execute("select name from schema_migrations").fetchall()
     recorded = {name for (name,) in rows}
-    unknown = sorted(recorded - set(known))
+    views = load_sql(__package__, "views.sql", tables="main")
+    views_name = _VIEWS + hashlib.sha256(views.encode()).hexdigest()[:16]
+    unknown = sorted(name for name in recorded - set(known) if not name.startswith(_VIEWS))
     if unknown:
         raise NewerSchemaError(
             f"the warehouse was written by a newer version (it has {unknown[-1]}): "
@@ -63,8 +70,15 @@ def _apply_missing(connection: duckdb.DuckDBPyConnection) -> list[str]:
     for name in missing:
         connection.execute(known[name])
         connection.execute("insert into schema_migrations values ($name, now())", {"name": name})
-    if missing:
-        connection.execute(load_sql(__package__, "views.sql", tables="main"))
+    if missing or views_name not in recorded:
+        connection.execute(views)
+        connection.execute(
+            "delete from schema_migrations where starts_with(name, $v)", {"v": _VIEWS}
+        )
+        connection.execute(
+            "insert into schema_migrations values ($name, now())", {"name": views_name}
+        )
+        missing.append(views_name)
     return missing
 
 
