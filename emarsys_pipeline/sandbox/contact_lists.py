@@ -13,7 +13,7 @@ _FIRST_LIST_ID = 9001
 def list_exists(state: State, list_id: Any) -> bool:
     """Return whether there is a contact list with this id."""
     text = str(list_id)
-    if not text.isdigit():
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**62:
         return False
     query = "select count(*) from contact_lists where contact_list_id = ?"
     return bool(state.scalar(query, [int(text)]))

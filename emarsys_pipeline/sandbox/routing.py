@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from emarsys_pipeline.sandbox.faults import FaultRule
     from emarsys_pipeline.sandbox.state import State
 
+_MAX_DIGITS = 18
 KNOWN_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
@@ -172,6 +173,13 @@ def _path_values(names: list[str], segments: tuple[str, ...]) -> dict[str, str] 
     return values
 
 
+def is_number(text: str) -> bool:
+    """Return whether a text is a number that fits into 64 bits: digits only, and not too many."""
+    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+
+
 def _is_accepted(name: str, value: str) -> bool:
     """Return whether a part of a path has the form of its kind: ids are numbers."""
-    return name in ("language", "runId") or (value.isascii() and value.isdigit())
+    if name in ("language", "runId"):
+        return True
+    return is_number(value)

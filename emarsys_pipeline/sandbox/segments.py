@@ -28,10 +28,18 @@ class Segment:
     definition: dict[str, Any] | None
 
     @property
+    def segment_ids(self) -> set[int]:
+        """The segments that a combined segment is made of."""
+        return self._parts("segment_ids")
+
+    @property
     def contact_list_ids(self) -> set[int]:
         """The contact lists that a combined segment is made of."""
+        return self._parts("contact_list_ids")
+
+    def _parts(self, kind: str) -> set[int]:
         parts = (self.definition or {}).values()
-        return {int(number) for part in parts for number in part.get("contact_list_ids", [])}
+        return {int(number) for part in parts for number in part.get(kind, [])}
 
     @property
     def document(self) -> dict[str, Any]:

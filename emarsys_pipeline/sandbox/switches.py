@@ -35,6 +35,9 @@ SWITCHES: dict[str, Any] = {
     "refuse_events_that_start_nothing": False,
     # The other documented code for a contact that exists already is 2006.
     "existing_contact_code": 2009,
+    # Codes 3001 to 3005 are documented under 400 and under 500, 3006 under 404 and under 400.
+    "contact_list_refusal_status": 400,
+    "missing_contact_list_status": 404,
     # How many fields of one type can be created by API.
     "field_slots": 50,
     # GET field: whether ids are text.

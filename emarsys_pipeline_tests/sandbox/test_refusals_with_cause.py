@@ -130,6 +130,16 @@ def list_name_in_use(_sandbox: Sandbox, call: Caller) -> Request:
     return "POST", "contactlist", {"name": "in use"}
 
 
+def contact_lists_refused_as(status: int, path: str) -> Cause:
+    """Return a cause: a request about lists, answered with the other documented status."""
+
+    def cause(sandbox: Sandbox, _call: Caller) -> Request:
+        sandbox.switch(contact_list_refusal_status=status, missing_contact_list_status=status)
+        return "POST", path, {}
+
+    return cause
+
+
 def list_of_a_combined_segment(_sandbox: Sandbox, call: Caller) -> Request:
     number = new_list(call, "part of a segment")
     part = {"relation": "OR", "segment_ids": [], "contact_list_ids": [number]}
@@ -183,6 +193,9 @@ CASES: list[tuple[Cause, tuple[int, int, str]]] = [
     (list_values_without_fields, (400, 3007, "Contact fields value is not set.")),
     (list_of_a_combined_segment,
      (400, 3008, "The contact list is used in a combined segment, you cannot delete it.")),
+    (contact_lists_refused_as(500, "contactlist"), (500, 3001, "List name is not set.")),
+    (contact_lists_refused_as(400, "contactlist/1/add"),
+     (400, 3006, "No contact list found with the specified ID.")),
     (no_free_slot,
      (500, 9004, "No more slots to create the field, please contact account manager.")),
     (permission_off, (403, 1, "Forbidden")),

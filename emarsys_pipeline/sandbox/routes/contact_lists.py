@@ -14,7 +14,7 @@ from emarsys_pipeline.sandbox.routes.contacts import (
     no_contact,
     read_contacts,
 )
-from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
+from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable, is_number
 from emarsys_pipeline.sandbox.segments import list_segments
 from emarsys_pipeline.sandbox.state import vienna_text
 
@@ -28,12 +28,17 @@ _NO_LIST = "No contact list found with the specified ID."
 table = RouteTable()
 
 
+def _refused(request: ApiRequest, code: int, text: str) -> ApiError:
+    """Return the refusal of what a contact list is made of: documented under two HTTP statuses."""
+    return ApiError(request.state.setting("contact_list_refusal_status"), code, text)
+
+
 def _list_id(request: ApiRequest) -> int:
     list_id = request.path_values["id"]
     if int(list_id) == 0:
         raise ApiError(400, 3004, f"Invalid contact list id: {list_id}")
     if not contact_lists.list_exists(request.state, list_id):
-        raise ApiError(404, 3006, _NO_LIST)
+        raise ApiError(request.state.setting("missing_contact_list_status"), 3006, _NO_LIST)
     return int(list_id)
 
 
@@ -44,9 +49,11 @@ def _resolve(request: ApiRequest) -> tuple[list[int], dict[str, dict[str, str]]]
     if values == {}:
         values = []
     if not isinstance(values, list):
-        raise ApiError(400, 3003, "Invalid datatype for the list of external IDs. Array expected.")
+        raise _refused(
+            request, 3003, "Invalid datatype for the list of external IDs. Array expected."
+        )
     if len(values) > MAX_IDS:
-        raise ApiError(400, 3002, "The list of external IDs exceeds the maximum size.")
+        raise _refused(request, 3002, "The list of external IDs exceeds the maximum size.")
     with request.state.read() as connection:
         found = find_contacts(connection, key, values)
     ids: list[int] = []
@@ -65,11 +72,11 @@ def _resolve(request: ApiRequest) -> tuple[list[int], dict[str, dict[str, str]]]
 def _checked_name(request: ApiRequest, missing: tuple[int, str]) -> str:
     name = request.value("name")
     if not name or isinstance(name, (list, dict)) or not str(name).strip():
-        raise ApiError(400, *missing)
+        raise _refused(request, *missing)
     if _FORBIDDEN.search(str(name)):
-        raise ApiError(400, 3004, "List name contains invalid character(s).")
+        raise _refused(request, 3004, "List name contains invalid character(s).")
     if request.state.scalar("select count(*) from contact_lists where name = ?", [str(name)]):
-        raise ApiError(400, 3005, "Contact list with the requested name already exists.")
+        raise _refused(request, 3005, "Contact list with the requested name already exists.")
     return str(name)
 
 
@@ -93,7 +100,7 @@ def create_list(request: ApiRequest) -> Reply:
     name = _checked_name(request, (3001, "List name is not set."))
     description = str(request.value("description") or "")
     if _FORBIDDEN.search(description):
-        raise ApiError(400, 3004, "Description contains invalid character(s).")
+        raise _refused(request, 3004, "Description contains invalid character(s).")
     ids, errors = _resolve(request)
     list_id = contact_lists.create_list(request.state, name, description)
     contact_lists.add_members(request.state, list_id, ids)
@@ -165,7 +172,7 @@ def count_contacts(request: ApiRequest) -> Reply:
 
 def _number(request: ApiRequest, name: str, default: int, maximum: int) -> int:
     text = str(request.value(name, default))
-    if not text.isdigit() or int(text) > maximum:
+    if not is_number(text) or int(text) > maximum:
         raise ApiError(400, 10001, f"Invalid value for {name}: {text}")
     return int(text)
 

@@ -8,7 +8,7 @@ from emarsys_pipeline.sandbox.catalogue import AccountField
 from emarsys_pipeline.sandbox.contact_keys import KeyField, find_contacts, find_key_field
 from emarsys_pipeline.sandbox.field_values import shown_value
 from emarsys_pipeline.sandbox.replies import ApiError, Reply, bad_parameter, envelope
-from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
+from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable, is_number
 
 MAX_CONTACTS = 1000
 MAX_QUERY_ROWS = 10_000
@@ -148,10 +148,10 @@ def query_contacts(request: ApiRequest) -> Reply:
 
 def _limit_and_offset(request: ApiRequest) -> tuple[int, int]:
     limit = str(request.parameters.get("limit", MAX_QUERY_ROWS))
-    if not limit.isdigit() or not 1 <= int(limit) <= MAX_QUERY_ROWS:
+    if not is_number(limit) or not 1 <= int(limit) <= MAX_QUERY_ROWS:
         raise ApiError(400, 2016, "Invalid limit")
     offset = str(request.parameters.get("offset", "0"))
-    return int(limit), int(offset) if offset.isdigit() else 0
+    return int(limit), int(offset) if is_number(offset) else 0
 
 
 def _query_filter(request: ApiRequest) -> tuple[list[str], list[str]]:

@@ -13,7 +13,7 @@ from emarsys_pipeline.sandbox.export_files import spoilt_file, stream_file
 from emarsys_pipeline.sandbox.exports import ExportOrder, find_export, header_line, status_document
 from emarsys_pipeline.sandbox.replies import ApiError, Reply, bad_parameter, envelope
 from emarsys_pipeline.sandbox.routes.fields import checked_language
-from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
+from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable, is_number
 from emarsys_pipeline.sandbox.segments import find_segment, load_members, members_query
 from emarsys_pipeline.sandbox.state import SERVER_ZONE
 
@@ -87,7 +87,7 @@ def start_segment_export(request: ApiRequest) -> Reply:
         has_user_id=request.state.setting("user_id_in_segment_exports"),
     )
     number = str(request.value("filter"))
-    if not number.isdigit():
+    if not is_number(number):
         raise bad_parameter("Invalid data format for filter. Integer expected")
     try:
         segment = find_segment(request.state, number)
@@ -133,7 +133,7 @@ def start_changes_export(request: ApiRequest) -> Reply:
     if origin not in _ORIGINS:
         raise bad_parameter(f"Invalid origin: {origin}")
     origin_id = str(request.value("origin_id", "0"))
-    if not origin_id.isdigit():
+    if not is_number(origin_id):
         raise bad_parameter("Invalid data format for origin_id. Integer expected")
     start, end = _time_range(request)
     query = (
@@ -210,7 +210,7 @@ def get_export_data(request: ApiRequest) -> Reply:
     if json.loads(export.order.request).get("distribution_method") != "local":
         raise ApiError(404, 4004, '"distribution_method" of this export is not compatible.')
     offset, limit = str(request.value("offset", "0")), request.value("limit")
-    if not offset.isdigit() or (limit is not None and not str(limit).isdigit()):
+    if not is_number(offset) or (limit is not None and not is_number(str(limit))):
         raise bad_parameter("Invalid value for offset or limit")
     if limit is not None and int(limit) > MAX_ROWS:
         raise bad_parameter("Invalid value for limit")

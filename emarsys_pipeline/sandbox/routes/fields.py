@@ -99,14 +99,14 @@ def create_field(request: ApiRequest) -> Reply:
     name, kind = request.value("name"), request.value("application_type")
     if name is None or kind is None:
         raise ApiError(400, 9005, "Parameters name and application_type are required.")
-    if not str(name).strip():
+    if not isinstance(name, str) or not name.strip():
         raise ApiError(400, 9001, "Invalid field name")
     if kind not in _CREATABLE:
         raise ApiError(400, 9006, "This type of field cannot be created via the API.")
     fields = request.state.catalogue.fields
     field_id = max(_FIRST_CUSTOM_ID, *(number + 1 for number in fields))
     string_id = str(request.value("string_id") or f"custom_{field_id}")
-    _refuse_taken("name", str(name), {f.field_id: f.name for f in fields.values()})
+    _refuse_taken("name", name, {f.field_id: f.name for f in fields.values()})
     _refuse_taken("string ID", string_id, {f.field_id: f.string_id for f in fields.values()})
     own = [f for f in fields.values() if f.field_id >= _FIRST_CUSTOM_ID]
     if sum(f.application_type == kind for f in own) >= request.state.setting("field_slots"):

@@ -22,7 +22,7 @@ def create_segment(request: ApiRequest) -> Reply:
     """Create a segment; its criteria are kept but not evaluated, so it has no members."""
     name = request.value("name")
     criteria = request.value("contactCriteria", request.value("contact_criteria"))
-    if not name or not str(name).strip():
+    if not isinstance(name, str) or not name.strip():
         raise ApiError(
             400, 1008, "Validation error: The following required fields are missing: name"
         )
@@ -50,8 +50,10 @@ def get_criteria(request: ApiRequest) -> Reply:
 
 @table.route("GET", "filter/{id}/delete", "segment.delete")
 def delete_segment(request: ApiRequest) -> Reply:
-    """Delete a segment."""
+    """Delete a segment, unless a combined segment is made of it."""
     segment = find_segment(request.state, request.path_values["id"])
+    if any(segment.segment_id in other.segment_ids for other in list_segments(request.state)):
+        raise ApiError(400, 1008, "Filter has dependencies.")
     with request.state.write() as connection:
         for name in ("segments", "memberships"):
             connection.execute(
@@ -71,7 +73,7 @@ def save_combined_segment(request: ApiRequest) -> Reply:
     if not isinstance(request.body, dict) or not request.body:
         raise ApiError(400, 13002, "Invalid JSON input.")
     name, number = request.value("name"), request.value("id")
-    if not name:
+    if not isinstance(name, str) or not name.strip():
         raise ApiError(400, 13003, "No name provided.")
     segments = {str(segment.segment_id): segment for segment in list_segments(request.state)}
     if number is not None:
@@ -103,15 +105,17 @@ def _checked_definition(request: ApiRequest, known: set[str]) -> dict[str, Any]:
         part = definition.get(name, {"relation": "OR", "segment_ids": []})
         if not isinstance(part, dict) or part.get("relation", "OR") not in _RELATIONS:
             raise refused
-        ids = [str(number) for number in part.get("segment_ids", [])]
+        given, lists = part.get("segment_ids", []), part.get("contact_list_ids", [])
+        if not isinstance(given, list) or not isinstance(lists, list):
+            raise refused
+        ids = [str(number) for number in given]
         if not set(ids) <= known:
             raise refused
         checked[name] = {"relation": part.get("relation", "OR"), "segment_ids": ids}
-        lists = [str(number) for number in part.get("contact_list_ids", [])]
         if not all(list_exists(request.state, number) for number in lists):
             raise refused
         if lists:
-            checked[name]["contact_list_ids"] = lists
+            checked[name]["contact_list_ids"] = [str(number) for number in lists]
     if not (checked["include"]["segment_ids"] or checked["include"].get("contact_list_ids")):
         raise refused
     return checked

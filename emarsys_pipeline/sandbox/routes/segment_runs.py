@@ -7,7 +7,7 @@ from typing import Any
 
 from emarsys_pipeline.sandbox.contact_lists import add_members_of_query, create_list
 from emarsys_pipeline.sandbox.replies import ApiError, Reply, envelope
-from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
+from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable, is_number
 from emarsys_pipeline.sandbox.segments import find_segment, load_members, members_query
 from emarsys_pipeline.sandbox.state import utc_now
 
@@ -45,7 +45,7 @@ def start_run(request: ApiRequest) -> Reply:
 def start_single_run(request: ApiRequest) -> Reply:
     """Start a run that tells whether one contact is in a segment."""
     contact_id = str(request.value("contact_id", ""))
-    if not contact_id.isdigit() or int(contact_id) >= 2**62:
+    if not is_number(contact_id):
         raise ApiError(400, 10009, "Contact id for single run is not specified.")
     return _start(request, int(contact_id))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emarsys_pipeline.sandbox.replies import ApiError, Reply, bad_parameter, envelope
-from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable
+from emarsys_pipeline.sandbox.routing import ApiRequest, RouteTable, is_number
 from emarsys_pipeline.sandbox.segments import (
     Segment,
     count_members,
@@ -50,11 +50,11 @@ def _page(request: ApiRequest) -> tuple[int, int]:
     limit, offset = request.value("limit"), str(request.value("offset", "0") or "0")
     if limit is None:
         raise bad_parameter("Limit is a required parameter.")
-    if not str(limit).isdigit() or int(limit) == 0:
+    if not is_number(str(limit)) or int(limit) == 0:
         raise bad_parameter("Limit must be a positive number.")
     if int(limit) > MAX_MEMBERS:
         raise bad_parameter("Limit must be less than 1000000.")
-    if not offset.isdigit():
+    if not is_number(offset):
         raise bad_parameter("Offset must be zero, or a positive number.")
     return int(limit), int(offset)
 
