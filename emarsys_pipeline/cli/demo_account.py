@@ -14,7 +14,6 @@ from emarsys_pipeline.windows import Window, WindowGrid
 
 SETTINGS_NAME = "emarsys_pipeline.yaml"
 EXAMPLE_URL = "http://127.0.0.1:8025"
-EXAMPLE_START = "2026-01-01T00:00:00Z"
 WINDOW_MINUTES = 720
 
 # Shares of the messaging side's contacts that decide before the first window ends, and while the
@@ -47,7 +46,7 @@ def write_settings(home: Path, sandbox: Sandbox, now: datetime) -> Settings:
         text = path.read_text(encoding="utf-8")
         old_url = load_settings(path).accounts[0].base_url
     else:
-        text = example_settings().replace(EXAMPLE_START, f"{_first_start(now):%Y-%m-%dT%H:%M:%SZ}")
+        text = example_settings(_first_start(now))
         old_url = EXAMPLE_URL
     path.write_text(text.replace(old_url, sandbox.url), encoding="utf-8")
     provide(

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,7 @@ import typer
 
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.terminal import console, errors, table
+from emarsys_pipeline.clock import utc_now
 from emarsys_pipeline.settings import example_settings, load_settings
 from emarsys_pipeline.warehouse import Warehouse
 
@@ -26,13 +27,16 @@ def init(
 ) -> None:
     """Write a commented settings file; as it stands, it uses the sandbox.
 
+    Its windows start yesterday, so that one has ended and the first import begins at once.
+
     Next: put your account, segments and fields into it, export the variables that it names, and
     run **emarsys-pipeline doctor**.
     """
     if path.exists() and not force:
         errors.print(f"[red]error:[/red] {path} exists already; edit it, or give --force")
         raise typer.Exit(1)
-    path.write_text(example_settings(), encoding="utf-8")
+    today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    path.write_text(example_settings(today - timedelta(days=1)), encoding="utf-8")
     console.print(f"wrote {path}")
 
 

@@ -1,6 +1,7 @@
 """init, query and the commands at the inbox's door."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from emarsys_pipeline.cli.app import app
+from emarsys_pipeline.clock import utc_now
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.settings import Settings, load_settings
 from emarsys_pipeline.warehouse import Warehouse
@@ -30,6 +32,8 @@ def run(*arguments: str, text: str | None = None) -> Result:
 def test_init_writes_settings_that_load_and_never_replaces_them(settings: Settings) -> None:
     assert settings.path == Path.cwd() / "emarsys_pipeline.yaml"
     assert [account.name for account in settings.accounts] == ["shop_de"]
+    assert settings.windows.grid.newest_closed(utc_now()) is not None
+    assert utc_now() - settings.windows.start < timedelta(days=2, minutes=1)
     again = run("init")
     assert again.exit_code == 1
     assert "exists already" in again.output
