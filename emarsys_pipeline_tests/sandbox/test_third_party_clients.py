@@ -93,7 +93,7 @@ def output(python: Path, script: str, *arguments: str) -> str:
 @pytest.mark.slow
 def test_pymarsys_reads_and_writes_contacts(sandbox: Sandbox, python: Path) -> None:
     text = output(python, PYMARSYS, sandbox.url, sandbox.username, sandbox.secret)
-    assert json.loads(text) == [60, "Männlich", "int", 1, "Ada", 1, ["no"], "str", 1, "", "OK"]
+    assert json.loads(text) == [61, "Männlich", "int", 1, "Ada", 1, ["no"], "str", 1, "", "OK"]
 
 
 @pytest.mark.slow
