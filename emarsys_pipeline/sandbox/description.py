@@ -14,6 +14,7 @@ from emarsys_pipeline.sandbox.control import ABOUT
 from emarsys_pipeline.sandbox.faults import FAULTS
 from emarsys_pipeline.sandbox.routing import Route as ApiRoute
 from emarsys_pipeline.sandbox.schemas import (
+    ANYTHING,
     BODIES,
     DATA,
     EMPTY,
@@ -21,6 +22,7 @@ from emarsys_pipeline.sandbox.schemas import (
     OPTIONAL_TEXT,
     QUERIES,
     TEXT,
+    either,
     fields,
     many,
 )
@@ -76,7 +78,7 @@ def openapi_document(routes: Sequence[ApiRoute]) -> dict[str, Any]:
                 },
                 "client": {"type": "http", "scheme": "basic"},
             },
-            "responses": {"Refusal": _json_response("A refusal in the envelope.", EMPTY)},
+            "responses": {"Refusal": _json_response("A refusal in the envelope.", _REFUSAL_DATA)},
             "headers": {name: {"schema": {"type": "integer"}} for name in _RATE_HEADERS},
         },
     }
@@ -102,10 +104,7 @@ def _operation(route: ApiRoute, version: str, scheme: str) -> dict[str, Any]:
         ],
         "responses": {
             "200": _success(route.name),
-            **{
-                status: {"$ref": "#/components/responses/Refusal"}
-                for status in ("400", "401", "403", "404", "413", "429")
-            },
+            **{status: {"$ref": "#/components/responses/Refusal"} for status in _REFUSAL_STATUSES},
         },
     }
     if route.method in ("POST", "PUT"):
@@ -135,6 +134,9 @@ def _json_response(description: str, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+# 202: a segment is being evaluated. 5012 lists in data what stands in the way.
+_REFUSAL_STATUSES = ("202", "400", "401", "403", "404", "410", "413", "423", "429", "500")
+_REFUSAL_DATA = either(EMPTY, many(ANYTHING))
 _RATE_HEADERS = ("X-RateLimit-Limit", "X-Ratelimit-Remaining", "X-RateLimit-Reset")
 _TOKEN = {
     "summary": "Issue a bearer token for API v3.",

@@ -104,6 +104,7 @@ def test_a_refusal_has_the_described_form(sandbox: Sandbox, call: Caller) -> Non
     document = requests.get(f"{sandbox.url}/openapi.json", timeout=10).json()
     schema = json_schema(document["components"]["responses"]["Refusal"])
     Draft202012Validator(schema).validate(call("GET", "filter/7").json())
+    Draft202012Validator(schema).validate(call("POST", "event/124/delete").json())
     assert not Draft202012Validator(schema).is_valid(call("GET", "settings").json())
 
 
