@@ -1,5 +1,6 @@
 """Fixtures and hooks that all folders of tests share."""
 
+import logging
 import shutil
 import signal
 from pathlib import Path
@@ -22,6 +23,16 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def whole_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Let each test see all lines of ours that it asks for.
+
+    Dagster gives our logger the level of dagster.yaml in any process that has opened an instance,
+    and a search of the log for what must not be there would pass because nothing is there.
+    """
+    caplog.set_level(logging.NOTSET, logger="emarsys_pipeline")
 
 
 @pytest.fixture(scope="session")
