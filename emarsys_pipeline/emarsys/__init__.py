@@ -3,6 +3,7 @@
 from emarsys_pipeline.emarsys import errors
 from emarsys_pipeline.emarsys.auth import Credentials, OAuth2Credentials, WsseCredentials
 from emarsys_pipeline.emarsys.client import EmarsysClient
+from emarsys_pipeline.emarsys.contacts import write_batches
 from emarsys_pipeline.emarsys.rate_limit import RateLimiter
 from emarsys_pipeline.emarsys.records import (
     Choice,
@@ -32,4 +33,5 @@ __all__ = [
     "Segment",
     "WsseCredentials",
     "errors",
+    "write_batches",
 ]

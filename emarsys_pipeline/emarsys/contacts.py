@@ -1,7 +1,7 @@
 """Contacts: read, update, create, check and query."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from emarsys_pipeline.emarsys.endpoints import Endpoints
@@ -179,6 +179,29 @@ class ContactCalls(Endpoints):
             http_status=reply.http_status,
             reply_code=reply.reply_code,
         )
+
+
+def write_batches(
+    contacts: Iterable[Mapping[str, Any]], *, key_field: str = "id"
+) -> Iterator[list[Mapping[str, Any]]]:
+    """Contacts cut into batches that one request may carry: at most 1000, at most 8 MB.
+
+    Each batch goes to ``update_contacts`` or ``create_contacts`` by itself, so that a batch
+    without an answer leaves the outcome of the others known. A contact that is larger than a
+    request by itself comes alone, and is refused there.
+    """
+    envelope = len(json_content({"key_id": key_field, "contacts": []}))
+    batch: list[Mapping[str, Any]] = []
+    batch_bytes = envelope
+    for contact in contacts:
+        size = len(json_content(dict(contact))) + len(",")
+        if batch and (len(batch) == MAX_CONTACTS_PER_CALL or batch_bytes + size > MAX_WRITE_BYTES):
+            yield batch
+            batch, batch_bytes = [], envelope
+        batch.append(contact)
+        batch_bytes += size
+    if batch:
+        yield batch
 
 
 def _contact(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from emarsys_pipeline.emarsys import ContactError, EmarsysClient, errors
+from emarsys_pipeline.emarsys import ContactError, EmarsysClient, errors, write_batches
+from emarsys_pipeline.emarsys.contacts import MAX_WRITE_BYTES
 from emarsys_pipeline_tests.emarsys.scripted_server import Answer, ScriptedServer, envelope, ok
 
 FOUND = {"id": 700100, "uid": "aB3", "1": "Mina", "37": "", "5": "2", "10231": [1, 4], "31": None}
@@ -115,6 +116,24 @@ def test_an_update_beyond_the_limits_is_not_sent(
     with pytest.raises(ValueError, match=message):
         client.update_contacts(contacts)
     assert server.requests == []
+
+
+def test_contacts_are_cut_by_count_and_by_bytes(
+    server: ScriptedServer, client: EmarsysClient
+) -> None:
+    small = [{"id": str(n), "10500": "granted"} for n in range(2001)]
+    assert [len(batch) for batch in write_batches(small)] == [1000, 1000, 1]
+    large = [{"id": str(n), "9999": "ü" * 9000} for n in range(1000)]
+    batches = list(write_batches(large))
+    assert [contact for batch in batches for contact in batch] == large
+    for batch in batches:
+        server.answer_with(ok({"ids": [contact["id"] for contact in batch]}))
+        assert len(client.update_contacts(batch).updated) == len(batch)
+    sent = [len(request.body) for request in server.requests]
+    assert max(sent) <= MAX_WRITE_BYTES
+    # No batch could have taken the next contact as well.
+    assert all(size + 9000 * 2 > MAX_WRITE_BYTES * 0.99 for size in sent[:-1])
+    assert list(write_batches([])) == []
 
 
 def test_a_refused_update_is_an_error(server: ScriptedServer, client: EmarsysClient) -> None:
