@@ -6,6 +6,11 @@ import dagster as dg
 
 from emarsys_pipeline.defs.actions.jobs import build_action_jobs
 from emarsys_pipeline.defs.automation import build_automation_sensor
+from emarsys_pipeline.defs.automation_events.assets import (
+    AUTOMATION_INGEST,
+    build_automation_events_asset,
+    build_automation_inbox_sensor,
+)
 from emarsys_pipeline.defs.emarsys_import.assets import build_import_assets
 from emarsys_pipeline.defs.emarsys_import.catalogue_sensor import build_catalogue_sensor
 from emarsys_pipeline.defs.emarsys_import.checks import build_newest_window_check
@@ -40,6 +45,7 @@ def _build(settings: Settings) -> dg.Definitions:
         assets=[
             build_import_assets(settings, partitions),
             *build_messaging_assets(settings, partitions),
+            build_automation_events_asset(settings, partitions),
             build_identity_asset(settings, partitions),
             build_delta_asset(settings, partitions),
             build_push_asset(settings),
@@ -54,12 +60,14 @@ def _build(settings: Settings) -> dg.Definitions:
             ACCOUNT_READY,
             OPT_IN_SYNC,
             OPT_IN_PUSH,
+            AUTOMATION_INGEST,
             *build_action_jobs(settings),
         ],
         schedules=[build_import_schedule(partitions, delay_minutes=delay_minutes)],
         sensors=[
             build_catalogue_sensor(settings, partitions),
             build_opt_in_sensor(settings, partitions),
+            build_automation_inbox_sensor(partitions),
             build_automation_sensor(),
         ],
         resources=build_resources(settings),

@@ -202,3 +202,27 @@ comment on column segment_imports.changed is 'Members reported as changed';
 comment on column segment_imports.api_calls is 'Requests sent to Emarsys';
 comment on column segment_imports.bytes_downloaded is 'Bytes of export files';
 comment on column segment_imports.seconds is 'Wall-clock seconds';
+
+-- one row per call of an automation
+create view automation_events as
+select
+    window_start, message_id, inbox_sequence, received_at, occurred_at, account, event_name,
+    identity_id, resolved_by, contact_id, external_id, program_id, contact_list_id, payload, source
+from pipeline.resolved_automation_events;
+
+comment on view automation_events is 'One row per call of a webhook node in an Emarsys automation';
+comment on column automation_events.window_start is 'Start of the window in which it arrived';
+comment on column automation_events.message_id is 'Id of the call; a second one with it is ignored';
+comment on column automation_events.inbox_sequence is 'Position in the inbox: the order of arrival';
+comment on column automation_events.received_at is 'When the call became durable here, UTC';
+comment on column automation_events.occurred_at is 'When Emarsys says it happened, else when it arrived, UTC';
+comment on column automation_events.account is 'Account name from the settings';
+comment on column automation_events.event_name is 'What the customer called the event; null if unnamed';
+comment on column automation_events.identity_id is 'The person it is about; joins identities; null while nobody is known';
+comment on column automation_events.resolved_by is 'What led to the person: emarsys contact, platform contact, phone or email';
+comment on column automation_events.contact_id is 'Internal Emarsys contact id, if the call names it';
+comment on column automation_events.external_id is 'External reference id, if the call names one';
+comment on column automation_events.program_id is 'The Emarsys program that called';
+comment on column automation_events.contact_list_id is 'The contact list that a legacy call is about';
+comment on column automation_events.payload is 'The whole call as JSON';
+comment on column automation_events.source is 'webhook or file';

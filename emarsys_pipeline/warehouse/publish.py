@@ -18,6 +18,7 @@ from emarsys_pipeline.warehouse.sql import load_sql, quote
 
 # Raw rows stay in the warehouse: no view needs them.
 PUBLISHED_TABLES = (
+    "automation_events",
     "consent_events",
     "current_contacts",
     "emarsys_fields",

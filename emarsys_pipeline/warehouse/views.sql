@@ -116,3 +116,41 @@ from retired
 qualify row_number() over (
     partition by retired_identity_id order by window_start desc, hops desc, identity_id
 ) = 1;
+
+-- one row per call of an automation, with the identity that it is about (null while nobody is
+-- known). The Emarsys contact decides first (an external id may be one as well), then the messaging
+-- side's own id, then the phone number, then the e-mail address.
+create or replace view {{ tables }}.resolved_automation_events as
+select
+    events.*,
+    coalesce(
+        contacts.identity_id,
+        externals.identity_id,
+        platform.identity_id,
+        phones.identity_id,
+        emails.identity_id
+    ) as identity_id,
+    case
+        when contacts.identity_id is not null then 'emarsys contact'
+        when externals.identity_id is not null then 'emarsys contact'
+        when platform.identity_id is not null then 'platform contact'
+        when phones.identity_id is not null then 'phone'
+        when emails.identity_id is not null then 'email'
+    end as resolved_by
+from {{ tables }}.automation_events as events
+left join {{ tables }}.identity_members as contacts
+    on
+        contacts.source = 'emarsys'
+        and contacts.account = events.account
+        and contacts.contact_id = events.contact_id
+left join {{ tables }}.identity_members as externals
+    on
+        externals.source = 'emarsys'
+        and externals.account = events.account
+        and externals.contact_id = events.external_id
+left join {{ tables }}.identity_members as platform
+    on platform.source = 'platform' and platform.contact_id = events.external_id
+left join {{ tables }}.identity_identifiers as phones
+    on phones.kind = 'phone' and phones.value = events.phone_number
+left join {{ tables }}.identity_identifiers as emails
+    on emails.kind = 'email' and emails.value = events.email_address;

@@ -18,6 +18,7 @@ ASSETS = {
     "mapped_contacts": {"duckdb", "sql"},
     "platform_contacts": {"duckdb", "sql"},
     "consent_events": {"duckdb", "sql"},
+    "automation_events": {"duckdb", "sql"},
     "stitched_identities": {"duckdb", "sql", "python"},
     "opt_in_deltas": {"duckdb", "sql"},
     "opt_in_pushes": {"emarsys", "duckdb"},
@@ -65,6 +66,7 @@ def test_the_assets_form_the_designed_graph(definitions: dg.Definitions) -> None
         "mapped_contacts": {"raw_segment_exports"},
         "platform_contacts": set(),
         "consent_events": set(),
+        "automation_events": set(),
         "stitched_identities": {"mapped_contacts", "platform_contacts"},
         "opt_in_deltas": {"stitched_identities", "consent_events"},
         "opt_in_pushes": {"opt_in_deltas"},
@@ -94,6 +96,7 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
         "account_ready": True,
         "opt_in_sync": True,
         "opt_in_push": True,
+        "automation_ingest": True,
         "get_contact": True,
         "get_contact_with_labels": True,
         "update_contact": True,
@@ -108,6 +111,7 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
     } == {
         "segment_catalogue": (True, dg.DefaultSensorStatus.RUNNING),
         "opt_in": (True, dg.DefaultSensorStatus.RUNNING),
+        "automation_inbox": (True, dg.DefaultSensorStatus.RUNNING),
         "stage_automation": (True, dg.DefaultSensorStatus.RUNNING),
     }
     assert {

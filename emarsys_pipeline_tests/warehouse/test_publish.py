@@ -182,6 +182,7 @@ def test_every_published_view_and_column_is_commented(hourly: Warehouse) -> None
         assert not connection.execute("from duckdb_tables() where schema_name = 'main'").fetchall()
     assert uncommented == []
     assert [name for (name,) in views] == [
+        "automation_events",
         "consent_history",
         "consent_status",
         "contacts",

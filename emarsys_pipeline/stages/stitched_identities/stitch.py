@@ -109,6 +109,7 @@ def _stitch_window(
     )
     resolve_components(connection, stitching)
     connection.execute(load_sql(__package__, "identity_map.sql"))
+    connection.execute(load_sql(__package__, "erased_members.sql"), at_window)
     connection.execute(load_sql(__package__, "shared_identities.sql"))
     if _is_next(connection, window_start):
         connection.execute(load_sql(__package__, "previous_members.sql"))
