@@ -6,9 +6,10 @@ tested against the sandbox.
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from emarsys_pipeline.emarsys import Choice, ContactsFound, DownloadedExport, ExportStatus, Field
 from emarsys_pipeline_tests.stages.landed_rows import CHOICES, FIELDS
@@ -16,15 +17,26 @@ from emarsys_pipeline_tests.stages.landed_rows import CHOICES, FIELDS
 Contact = dict[str, str | None]
 
 SINGLE_CHOICE_FIELDS = {"14", "46"}
+VIENNA = ZoneInfo("Europe/Vienna")
 
 
 class MemoryAccount:
-    """Contacts by id, each a map of field id to what getdata gives; segments by id."""
+    """Contacts by id, each a map of field id to what getdata gives; segments by id.
+
+    Attributes:
+        changes: the reported edits, as moment and contact.
+        repeated: contacts that a changes export names twice, with equal values.
+        contradicted: contacts that a changes export names twice, with different values.
+        reported: the contacts of the last changes export.
+    """
 
     def __init__(self, *, has_user_id: bool = False) -> None:
         self.contacts: dict[str, Contact] = {}
         self.segments: dict[str, set[str]] = {}
-        self.changed: set[str] = set()
+        self.changes: list[tuple[datetime, str]] = []
+        self.repeated: set[str] = set()
+        self.contradicted: set[str] = set()
+        self.reported: set[str] = set()
         self.has_user_id = has_user_id
         self.exports: dict[str, tuple[list[str], list[str], bool]] = {}
         self.requests: list[str] = []
@@ -53,8 +65,10 @@ class MemoryAccount:
         self, field_ids: Sequence[str], *, since: date, until: date, **_: Any
     ) -> str:
         self.requests.append(f"changes {since} {until}")
-        known = sorted(self.changed & set(self.contacts))
-        return self._export(known, field_ids, has_user_id=True)
+        days = {(moment.astimezone(VIENNA).date(), each) for moment, each in self.changes}
+        self.reported = {each for day, each in days if since <= day <= until} & set(self.contacts)
+        twice = self.reported & (self.repeated | self.contradicted)
+        return self._export([*sorted(self.reported), *sorted(twice)], field_ids, has_user_id=True)
 
     def wait_for_export(self, export_id: str, **_: Any) -> ExportStatus:
         return ExportStatus(export_id, "done")
@@ -66,8 +80,12 @@ class MemoryAccount:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(header)
+            written = set()
             for contact_id in contact_ids:
                 values = [self._label(contact_id, field_id) for field_id in field_ids]
+                if contact_id in written and contact_id in self.contradicted:
+                    values = ["another", *values[1:]]
+                written.add(contact_id)
                 writer.writerow([contact_id] * has_user_id + values)
         size = path.stat().st_size
         return DownloadedExport(path, size, tuple(header), len(contact_ids), has_user_id, "\r\n")
