@@ -15,7 +15,7 @@ class ResidentWarehouse(Warehouse):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, publish_interval_seconds=10**9)
         directory.mkdir(parents=True, exist_ok=True)
-        self._database = duckdb.connect()
+        self._database = duckdb.connect(config={"threads": 1})
         migrate.migrate(self._database)
 
     def close(self) -> None:
