@@ -21,12 +21,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"windows"},
     "inbox": {"windows"},
     "warehouse": {"windows"},
+    "runbook": set(),
+    "alerts": {"settings"},
     "connect": {"emarsys", "settings"},
     "stages": {"clock", "emarsys", "inbox", "settings", "warehouse", "windows"},
     "doctor": {"connect", "emarsys", "settings", "stages"},
     "explain": {"settings", "stages", "warehouse", "windows"},
     "defs": {
-        *("clock", "connect", "doctor", "emarsys", "inbox", "settings", "stages", "warehouse"),
+        *(
+            "alerts",
+            "clock",
+            "connect",
+            "doctor",
+            "runbook",
+            "emarsys",
+            "inbox",
+            "settings",
+            "stages",
+            "warehouse",
+        ),
         "windows",
     },
     "definitions": {"defs", "settings"},
@@ -35,9 +48,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Where each library may be imported: folders, or single files.
 USED_BY: dict[str, set[str]] = {
-    "requests": {"emarsys", "sandbox", "inbox", "cli"},
+    "requests": {"alerts", "emarsys", "sandbox", "inbox", "cli"},
     "duckdb": {"warehouse", "sandbox", "stages", "defs", "explain", "cli"},
-    "sqlite3": {"inbox", "emarsys/rate_limit.py"},
+    "sqlite3": {"alerts", "inbox", "emarsys/rate_limit.py"},
     "dagster": {"defs", "definitions.py", "cli"},
     "scipy": {"stages/stitched_identities/components.py"},
     "pandas": {"cli"},

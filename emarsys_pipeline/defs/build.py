@@ -5,6 +5,7 @@ import warnings
 import dagster as dg
 
 from emarsys_pipeline.defs.actions.jobs import build_action_jobs
+from emarsys_pipeline.defs.alerts.sensor import build_alert_sensor
 from emarsys_pipeline.defs.automation import build_automation_sensor
 from emarsys_pipeline.defs.automation_events.assets import (
     AUTOMATION_INGEST,
@@ -69,6 +70,7 @@ def _build(settings: Settings) -> dg.Definitions:
             build_opt_in_sensor(settings, partitions),
             build_automation_inbox_sensor(partitions),
             build_automation_sensor(),
+            build_alert_sensor(settings),
         ],
         resources=build_resources(settings),
         # One process per run: seconds instead of tens of seconds, and one DuckDB instance.

@@ -12,6 +12,7 @@ from emarsys_pipeline.settings.accounts import (
     SegmentReference,
     WsseConnection,
 )
+from emarsys_pipeline.settings.alerts import AlertSettings, EmailTarget, Target, WebhookTarget
 from emarsys_pipeline.settings.environment import child_environment, provide
 from emarsys_pipeline.settings.example import example_settings
 from emarsys_pipeline.settings.loading import CONFIG_VARIABLE, load_settings
@@ -29,6 +30,8 @@ from emarsys_pipeline.settings.secret import SecretReference, SettingsError
 __all__ = [
     "CONFIG_VARIABLE",
     "AccountSettings",
+    "AlertSettings",
+    "EmailTarget",
     "FieldMapping",
     "ImportSettings",
     "OAuth2Connection",
@@ -40,7 +43,9 @@ __all__ = [
     "Settings",
     "SettingsError",
     "StitchingSettings",
+    "Target",
     "WebhookSettings",
+    "WebhookTarget",
     "WindowSettings",
     "WsseConnection",
     "child_environment",

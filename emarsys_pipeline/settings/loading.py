@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from emarsys_pipeline.settings import accounts, model
+from emarsys_pipeline.settings import accounts, alerts, model
 from emarsys_pipeline.settings.document import Document, DocumentError, Place, parse
 from emarsys_pipeline.settings.example import EXAMPLE_NAME, example_settings
 from emarsys_pipeline.settings.secret import SettingsError
@@ -15,8 +15,8 @@ from emarsys_pipeline.settings.secret import SettingsError
 CONFIG_VARIABLE = "EMARSYS_PIPELINE_CONFIG"
 DEFAULT_PATH = Path("emarsys_pipeline.yaml")
 
-# The section at each place, with list positions left out and the connection's kind as pydantic
-# adds it.
+# The section at each place, with list positions left out and the kind of a connection or target as
+# pydantic adds it.
 SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     (): model.Settings,
     ("windows",): model.WindowSettings,
@@ -25,12 +25,21 @@ SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("stitching",): model.StitchingSettings,
     ("webhooks",): model.WebhookSettings,
     ("publish",): model.PublishSettings,
+    ("alerts",): alerts.AlertSettings,
+    ("alerts", "targets", "webhook"): alerts.WebhookTarget,
+    ("alerts", "targets", "email"): alerts.EmailTarget,
     ("accounts",): accounts.AccountSettings,
     ("accounts", "connection", "wsse"): accounts.WsseConnection,
     ("accounts", "connection", "oauth2"): accounts.OAuth2Connection,
     ("accounts", "segments"): accounts.SegmentReference,
     ("accounts", "fields"): accounts.FieldMapping,
     ("accounts", "opt_in"): accounts.OptInSettings,
+}
+
+# What pydantic adds to a location, by the key before it.
+KINDS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("connection",): ("wsse", "oauth2"),
+    ("targets",): ("webhook", "email"),
 }
 
 
@@ -126,10 +135,11 @@ def _mistakes(document: Document, details: ErrorDetails) -> list[tuple[Place, st
 
 
 def _written_place(location: Place) -> Place:
-    """Pydantic's location without the kind of a connection, which it adds as one more key."""
+    """Pydantic's location without the kind of a connection or target, which it adds as a key."""
     place: Place = ()
     for part in location:
-        is_kind = part in {"wsse", "oauth2"} and place[-1:] == ("connection",)
+        names = tuple(name for name in place if isinstance(name, str))
+        is_kind = part in KINDS.get(names[-1:], ())
         if not is_kind:
             place = (*place, part)
     return place

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
 
 from emarsys_pipeline.settings.accounts import AccountSettings
+from emarsys_pipeline.settings.alerts import AlertSettings
 from emarsys_pipeline.settings.secret import SecretReference, SettingsError
 from emarsys_pipeline.settings.sections import Mistakes, Section
 from emarsys_pipeline.windows import WindowGrid, is_window_length
@@ -201,6 +202,7 @@ class Settings(Section):
     stitching: StitchingSettings = Field(default=StitchingSettings(), description="a mapping")
     webhooks: WebhookSettings = Field(default=WebhookSettings(), description="a mapping")
     publish: PublishSettings = Field(default=PublishSettings(), description="a mapping")
+    alerts: AlertSettings = Field(default=AlertSettings(), description="a mapping")
     properties: dict[str, PropertyType] = Field(
         default={}, description="a mapping of properties to types, for example birth_date: date"
     )
@@ -267,6 +269,11 @@ class Settings(Section):
     def inbox_path(self) -> Path:
         """The database of received messages."""
         return self.home / "inbox.sqlite"
+
+    @property
+    def alerts_path(self) -> Path:
+        """The database of what was and must be told."""
+        return self.home / "alerts.sqlite"
 
     @property
     def rate_limit_path(self) -> Path:

@@ -113,6 +113,7 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
         "opt_in": (True, dg.DefaultSensorStatus.RUNNING),
         "automation_inbox": (True, dg.DefaultSensorStatus.RUNNING),
         "stage_automation": (True, dg.DefaultSensorStatus.RUNNING),
+        "alerts": (True, dg.DefaultSensorStatus.RUNNING),
     }
     assert {
         schedule.name: (bool(schedule.description), schedule.default_status)

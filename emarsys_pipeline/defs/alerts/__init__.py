@@ -1,0 +1,1 @@
+"""Finds in Dagster's event log what people must be told."""

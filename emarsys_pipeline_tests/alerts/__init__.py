@@ -1,0 +1,1 @@
+"""Tests of alerts, against receivers that are real servers."""

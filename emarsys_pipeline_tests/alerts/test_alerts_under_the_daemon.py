@@ -1,0 +1,39 @@
+"""An import that fails under the real daemon reaches a real web server and a real mail server."""
+
+from pathlib import Path
+
+import pytest
+
+from emarsys_pipeline.sandbox.process import running_sandbox
+from emarsys_pipeline_tests.alerts.receivers import mail_receiver, web_receiver
+from emarsys_pipeline_tests.alerts.test_alerts import SETTINGS
+from emarsys_pipeline_tests.defs.dagster_dev import running_dagster
+
+
+@pytest.mark.slow
+def test_a_failing_import_is_told_by_the_daemon(tmp_path: Path) -> None:
+    """The API user may not read one segment, so its initial import fails."""
+    path = tmp_path / "emarsys_pipeline.yaml"
+    with (
+        web_receiver() as web,
+        mail_receiver() as mail,
+        running_sandbox(contacts=100) as sandbox,
+    ):
+        sandbox.set_fault("forbidden", segment="100400101", times=None)
+        text = SETTINGS.format(home=tmp_path / "home", port=mail.port)
+        path.write_text(text.replace("http://127.0.0.1:9", sandbox.url))
+        environment = {
+            "EMARSYS_PIPELINE_CONFIG": str(path),
+            "TEST_ALERT_URL": web.url,
+            "TEST_NO_USERNAME": sandbox.username,
+            "TEST_NO_SECRET": sandbox.secret,
+        }
+        with running_dagster(tmp_path / "dagster", environment) as dagster:
+            dagster.wait_for("alert", lambda: web.received and mail.received, seconds=120)
+    told = web.received[0]
+    assert told["severity"] == "error"
+    assert told["what"].startswith("run of segment_import for ")
+    assert "shop_de-100400101|20" in told["text"]
+    assert told["what_to_do"].startswith("Switch the endpoint on")
+    assert "/runs/" in told["run_url"]
+    assert mail.received[0]["Subject"] == told["title"]
