@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emarsys_pipeline.cli import dead_letters
 from emarsys_pipeline.cli.options import Config
 from emarsys_pipeline.cli.terminal import bars, console, errors
 from emarsys_pipeline.inbox import Inbox, MessageError, load_file, parse_message
@@ -15,7 +16,12 @@ from emarsys_pipeline.inbox.signatures import Verifier
 from emarsys_pipeline.settings import SecretReference, WebhookSettings, load_settings
 
 inbox_app = typer.Typer(no_args_is_help=True, help="Bring messages into the inbox from files.")
-opt_in_app = typer.Typer(no_args_is_help=True, help="Record a single person's decision.")
+opt_in_app = typer.Typer(
+    no_args_is_help=True,
+    help="Record a person's decision, and see to values that Emarsys refused.",
+)
+opt_in_app.command("dead-letters")(dead_letters.list_dead_letters)
+opt_in_app.command("replay")(dead_letters.replay)
 
 
 class FileKind(StrEnum):

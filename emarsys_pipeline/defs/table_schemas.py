@@ -130,6 +130,7 @@ _COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "intended_at": ("timestamptz", "When the request was built, UTC"),
         "settled_at": ("timestamptz", "When the outcome was known, UTC"),
         **_RUN,
+        "key_field_id": ("varchar", "Field that named the contact; null: its id"),
     },
 }
 

@@ -10,6 +10,9 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from emarsys_pipeline.settings.secret import SecretReference
 from emarsys_pipeline.settings.sections import Mistakes, Section, require_protected_url
 
+# A thousand contacts with such values stay below the 8 MB of a request, whatever the letters.
+MAX_VALUE_LENGTH = 500
+
 # Emarsys takes at most 20 fields in an export or a webhook preset.
 MAX_MAPPED_FIELDS = 20
 
@@ -135,13 +138,23 @@ class OptInSettings(Section):
         default="whatsapp", min_length=1, description="the messaging channel that the field follows"
     )
     granted: str = Field(
-        default="granted", min_length=1, description="the text that means granted (in quotes)"
+        default="granted",
+        min_length=1,
+        max_length=MAX_VALUE_LENGTH,
+        description="the text that means granted (in quotes)",
     )
     withdrawn: str = Field(
-        default="withdrawn", min_length=1, description="the text that means withdrawn (in quotes)"
+        default="withdrawn",
+        min_length=1,
+        max_length=MAX_VALUE_LENGTH,
+        description="the text that means withdrawn (in quotes)",
     )
     create_missing_contacts: bool = Field(
-        default=False, description="true or false: whether pushes may create Emarsys contacts"
+        default=False,
+        description=(
+            "true or false: whether an opt-in whose contact was deleted in Emarsys makes it anew, by "
+            "its e-mail address or phone number"
+        ),
     )
 
     _as_text = field_validator("field", "granted", "withdrawn", mode="before")(_text_of_number)

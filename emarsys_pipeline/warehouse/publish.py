@@ -31,6 +31,7 @@ PUBLISHED_TABLES = (
     "opt_in_deltas",
     "opt_in_pushes",
     "opt_in_readings",
+    "opt_in_replays",
     "platform_contacts",
     "quarantined_links",
     "rejected_values",

@@ -48,8 +48,35 @@ qualify row_number() over (
 ) = 1;
 
 -- one row per delta: where its delivery stands. The newest attempt speaks for the delta; attempts
--- are numbered, so that a clock which is set back does not bring an older one forward.
+-- are numbered, so that a clock which is set back does not bring an older one forward. A refusal
+-- that somebody asked to send again is as if it had not been.
 create or replace view {{ tables }}.opt_in_deliveries as
+with newest_attempts as (
+    select *
+    from {{ tables }}.opt_in_pushes
+    qualify row_number() over (
+        partition by delta_id
+        order by attempt desc, outcome = 'superseded' desc, intended_at desc, batch_id desc
+    ) = 1
+),
+
+replays as (
+    select delta_id, max(attempt) as attempt
+    from {{ tables }}.opt_in_replays
+    group by delta_id
+),
+
+standing_attempts as (
+    select newest_attempts.*
+    from newest_attempts
+    left join replays using (delta_id)
+    where
+        newest_attempts.outcome <> 'rejected'
+        or newest_attempts.is_retryable
+        or replays.attempt is null
+        or replays.attempt < newest_attempts.attempt
+)
+
 select
     deltas.window_start,
     deltas.delta_id,
@@ -63,24 +90,19 @@ select
     deltas.event_id,
     deltas.derived_at,
     coalesce(attempts.outcome, 'pending') as outcome,
-    coalesce(attempts.attempt, 0) as attempts,
+    coalesce(newest_attempts.attempt, 0) as attempts,
     coalesce(attempts.is_retryable, true) as is_retryable,
     attempts.retry_at,
     attempts.http_status,
     attempts.reply_code,
     attempts.reply_text,
     attempts.remedy,
+    attempts.key_field_id,
     attempts.intended_at,
     attempts.settled_at
 from {{ tables }}.opt_in_deltas as deltas
-left join (
-    select *
-    from {{ tables }}.opt_in_pushes
-    qualify row_number() over (
-        partition by delta_id
-        order by attempt desc, outcome = 'superseded' desc, intended_at desc, batch_id desc
-    ) = 1
-) as attempts using (delta_id);
+left join newest_attempts using (delta_id)
+left join standing_attempts as attempts using (delta_id);
 
 -- one row per identity that was merged away: the identity that its records belong to now
 create or replace view {{ tables }}.identity_aliases as

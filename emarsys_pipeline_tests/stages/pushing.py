@@ -12,7 +12,7 @@ from emarsys_pipeline.inbox import ConsentMessage, Inbox
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.settings import PushSettings
 from emarsys_pipeline.stages.opt_in_pushes import OptInPushed, make_refresh, push_account
-from emarsys_pipeline.stages.opt_in_pushes.push import Refresh
+from emarsys_pipeline.stages.opt_in_pushes.intents import Refresh
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import GRID, add_contact
 from emarsys_pipeline_tests.stages.deciding import ACCOUNT, FIELD, add_field, rows, stitch

@@ -5,6 +5,7 @@ from emarsys_pipeline.stages.opt_in_deltas.derive import (
     OptInFieldError,
     add_opt_in_deltas,
     derive_opt_in_deltas,
+    find_field,
 )
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "OptInFieldError",
     "add_opt_in_deltas",
     "derive_opt_in_deltas",
+    "find_field",
 ]

@@ -18,6 +18,7 @@ own while a repeated run gives the same one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -152,12 +153,9 @@ def _opt_in_field_id(connection: duckdb.DuckDBPyConnection, account: AccountSett
     """The id of the account's opt-in field; None before the first import, or without opt-in."""
     if account.opt_in is None:
         return None
-    rows = connection.execute(
-        load_sql(__package__, "opt_in_field.sql"),
-        {"account": account.name, "field": account.opt_in.field},
-    ).fetchall()
-    ((is_imported, field_id, application_type),) = rows
-    if not is_imported:
+    found = find_field(connection, account.name, account.opt_in.field)
+    field_id, application_type = found.field_id, found.application_type
+    if not found.is_imported:
         return None
     if field_id is None:
         raise OptInFieldError(
@@ -170,4 +168,20 @@ def _opt_in_field_id(connection: duckdb.DuckDBPyConnection, account: AccountSett
             f"{application_type}, and consent needs a text field: create one in Emarsys and name "
             "it under opt_in in the settings"
         )
-    return str(field_id)
+    return field_id
+
+
+class FoundField(NamedTuple):
+    """A field by any of its names; None where the account has none, or was not imported yet."""
+
+    is_imported: bool
+    field_id: str | None
+    application_type: str | None
+
+
+def find_field(connection: duckdb.DuckDBPyConnection, account: str, reference: str) -> FoundField:
+    """The field that this id, string id or name means in the account's newest catalogue."""
+    rows = connection.execute(
+        load_sql(__package__, "opt_in_field.sql"), {"account": account, "field": reference}
+    ).fetchall()
+    return FoundField(*rows[0])

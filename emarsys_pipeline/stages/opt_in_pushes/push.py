@@ -9,26 +9,29 @@ later decision is never overtaken. The intent is committed before a request is s
 outcome after it, so a kill at any point leaves a row that says what may have happened. Before
 each request, in the transaction that records the intent, the newest decisions are taken in: no
 value is sent that had been superseded when its request was built.
+
+A contact that Emarsys does not know by its id any more is a dead letter, or, where the account sets
+``create_missing_contacts``, is written by its e-mail address or phone number in a request that
+makes it when nobody has that key. Such a request may be repeated: the second finds what the first
+made.
 """
 
 import logging
-import uuid
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import duckdb
 import pyarrow as pa
 
 from emarsys_pipeline.clock import Clock, utc_now
 from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.emarsys.errors import EmarsysError, PermissionMissingError
-from emarsys_pipeline.emarsys.records import ContactsUpdated
 from emarsys_pipeline.settings import AccountSettings, PushSettings
-from emarsys_pipeline.stages.opt_in_deltas import OptInFieldError
+from emarsys_pipeline.stages.opt_in_pushes.intents import Batch, Refresh, record_intents
 from emarsys_pipeline.stages.opt_in_pushes.settle import settle_unknown
 from emarsys_pipeline.stages.opt_in_pushes.verdicts import (
+    NOT_FOUND,
     PushVerdict,
+    verdict_of_acceptance,
     verdict_of_contact_error,
     verdict_of_failed_request,
     verdict_of_silence,
@@ -37,9 +40,6 @@ from emarsys_pipeline.stages.progress import Progress, no_progress
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
 logger = logging.getLogger(__name__)
-
-# Takes newer decisions in; says by account why its opt-in field cannot take them.
-Refresh = Callable[[duckdb.DuckDBPyConnection], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,25 +56,6 @@ class OptInPushed:
     unknown: int = 0
     superseded: int = 0
     requests: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    batch_id: str
-    contact_ids: list[str]
-    fields: list[str]
-    values: list[str]
-    attempts: list[int]
-    refusals: list[int]
-
-    @property
-    def contacts(self) -> list[dict[str, str]]:
-        return [
-            {"id": contact_id, field: value}
-            for contact_id, field, value in zip(
-                self.contact_ids, self.fields, self.values, strict=True
-            )
-        ]
 
 
 def push_account(
@@ -107,9 +88,10 @@ def push_account(
         OptInFieldError: the newest decisions cannot be told for this account; nothing is sent.
     """
     done, not_read_back = OptInPushed(), None
+    creates_missing = account.opt_in is not None and account.opt_in.create_missing_contacts
     with warehouse.push_lock(account.name):
         try:
-            settled = settle_unknown(warehouse, client, account.name, pushes=pushes, now=now)
+            settled = settle_unknown(warehouse, client, account, pushes=pushes, now=now)
         except PermissionMissingError as error:
             not_read_back = error
         else:
@@ -117,13 +99,11 @@ def push_account(
                 accepted=settled.accepted, retrying=settled.retrying, rejected=settled.rejected
             )
         while True:
-            batch, superseded = _record_intents(
-                warehouse, account.name, pushes, run_id, refresh, now()
-            )
+            batch, superseded = record_intents(warehouse, account, pushes, run_id, refresh, now())
             done = replace(done, superseded=done.superseded + superseded)
-            if not batch.contact_ids:
+            if not batch.intents:
                 break
-            verdicts, failure = _send(client, batch, pushes, now)
+            verdicts, failure = _send(client, batch, pushes, now, creates_missing=creates_missing)
             _record_outcomes(warehouse, batch, verdicts, now())
             done = _count(done, verdicts)
             progress(f"push {account.name}", done.accepted + done.rejected, None)
@@ -137,75 +117,42 @@ def push_account(
     return done
 
 
-def _record_intents(
-    warehouse: Warehouse,
-    account: str,
-    pushes: PushSettings,
-    run_id: str,
-    refresh: Refresh,
-    moment: datetime,
-) -> tuple[_Batch, int]:
-    """Choose the next batch and commit that it is about to be sent."""
-    batch_id = uuid.uuid4().hex
-    with warehouse.write() as connection:
-        refused = refresh(connection)
-        if account in refused:
-            raise OptInFieldError(refused[account])
-        parameters = {"account": account, "now": moment, "run_id": run_id, "batch_id": batch_id}
-        superseded = connection.execute(
-            load_sql(__package__, "supersede.sql"), parameters
-        ).fetchall()
-        connection.execute(
-            load_sql(__package__, "intend.sql"), {**parameters, "batch_size": pushes.batch_size}
-        )
-        rows = connection.execute(
-            load_sql(__package__, "batch.sql"), {"batch_id": batch_id}
-        ).fetchall()
-    columns: list[list[object]] = [list(column) for column in zip(*rows, strict=True)] or [
-        [] for _ in range(5)
-    ]
-    return _Batch(batch_id, *columns), int(superseded[0][0])  # type: ignore[arg-type]  # by SQL
-
-
 def _send(
-    client: EmarsysClient, batch: _Batch, pushes: PushSettings, now: Clock
+    client: EmarsysClient, batch: Batch, pushes: PushSettings, now: Clock, *, creates_missing: bool
 ) -> tuple[list[PushVerdict], EmarsysError | None]:
     try:
-        answer = client.update_contacts(batch.contacts, key_field="id")
+        answer = client.update_contacts(
+            batch.contacts, key_field=batch.key_field, create_missing=batch.creates_missing
+        )
     except EmarsysError as error:
         moment = now()
         return [
-            verdict_of_failed_request(contact_id, attempt, error, pushes, moment)
-            for contact_id, attempt in zip(batch.contact_ids, batch.attempts, strict=True)
+            verdict_of_failed_request(each.contact_id, each.attempt, error, pushes, moment)
+            for each in batch.intents
         ], error
     moment = now()
-    answered = {
-        contact_id: _verdict_of_answer(contact_id, refusals, answer, pushes, moment)
-        for contact_id, refusals in zip(batch.contact_ids, batch.refusals, strict=True)
-    }
-    return list(answered.values()), None
-
-
-def _verdict_of_answer(
-    contact_id: str, refusals: int, answer: ContactsUpdated, pushes: PushSettings, moment: datetime
-) -> PushVerdict:
-    refusal = answer.errors.get(contact_id)
-    if refusal is not None:
-        return verdict_of_contact_error(
-            contact_id, refusals + 1, refusal, answer.http_status, pushes, moment
-        )
-    if contact_id in answer.updated:
-        return PushVerdict(
-            contact_id=contact_id,
-            outcome="accepted",
-            http_status=answer.http_status,
-            reply_code=str(answer.reply_code),
-        )
-    return verdict_of_silence(contact_id, answer.http_status, pushes, moment)
+    # A contact found or made by a key is answered by an id that we do not know, so it is only
+    # sure that all were written when there are as many ids as contacts that were not refused.
+    is_complete = len(answer.updated) + len(answer.errors) == len(batch.intents)
+    verdicts = []
+    for each in batch.intents:
+        refusal = answer.errors.get(each.key)
+        if refusal is not None:
+            verdict = verdict_of_contact_error(
+                each.contact_id, each.refusals + 1, refusal, answer.http_status, pushes, moment
+            )
+            if creates_missing and not batch.creates_missing and refusal.code == NOT_FOUND:
+                verdict = replace(verdict, is_retryable=True, retry_at=moment, remedy=None)
+        elif is_complete if batch.creates_missing else each.contact_id in answer.updated:
+            verdict = verdict_of_acceptance(each.contact_id, answer)
+        else:
+            verdict = verdict_of_silence(each.contact_id, answer.http_status, pushes, moment)
+        verdicts.append(verdict)
+    return verdicts, None
 
 
 def _record_outcomes(
-    warehouse: Warehouse, batch: _Batch, verdicts: list[PushVerdict], moment: datetime
+    warehouse: Warehouse, batch: Batch, verdicts: list[PushVerdict], moment: datetime
 ) -> None:
     table = pa.Table.from_pylist([verdict.as_row() for verdict in verdicts], schema=PushVerdict.ROW)
     with warehouse.write() as connection:

@@ -9,7 +9,7 @@ from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.settings import AccountSettings
 from emarsys_pipeline.stages.consent_events import add_consent_events
 from emarsys_pipeline.stages.opt_in_deltas import add_opt_in_deltas
-from emarsys_pipeline.stages.opt_in_pushes.push import Refresh
+from emarsys_pipeline.stages.opt_in_pushes.intents import Refresh
 from emarsys_pipeline.windows import Window, WindowGrid
 
 

@@ -7,10 +7,16 @@ from typing import Any, ClassVar, Literal
 import pyarrow as pa
 
 from emarsys_pipeline.emarsys.errors import EmarsysError, RejectedRequestError
-from emarsys_pipeline.emarsys.records import ContactError
+from emarsys_pipeline.emarsys.records import ContactError, ContactsUpdated
 from emarsys_pipeline.settings import PushSettings
 
 LONGEST_WAIT = timedelta(hours=1)
+
+NOT_FOUND = 2008
+NO_KEY_REMEDY = (
+    "The contact no longer exists in Emarsys, and holds no e-mail address or phone number that "
+    "identifies its person: restore it there, or leave it."
+)
 
 # Reply codes: reference of the contact update call.
 REMEDIES = {
@@ -18,7 +24,10 @@ REMEDIES = {
     2005: "The contact has no key value: import its segment again.",
     2006: "Emarsys does not know the opt-in field: check opt_in.field in the settings.",
     2007: "Emarsys refuses the value: opt_in.field must be a text field.",
-    2008: "The contact no longer exists in Emarsys: restore it there, or leave it.",
+    NOT_FOUND: (
+        "The contact no longer exists in Emarsys: restore it there, set "
+        "opt_in.create_missing_contacts, or leave it."
+    ),
     2010: "Several contacts share the key in Emarsys: merge them there.",
 }
 UNKNOWN_REMEDY = "See the reply text, and the reply code in the Emarsys documentation."
@@ -56,6 +65,16 @@ class PushVerdict:
     def as_row(self) -> dict[str, object]:
         """The verdict as a row of ``ROW``."""
         return {name: getattr(self, name) for name in self.ROW.names}
+
+
+def verdict_of_acceptance(contact_id: str, answer: ContactsUpdated) -> PushVerdict:
+    """Emarsys has written this contact."""
+    return PushVerdict(
+        contact_id=contact_id,
+        outcome="accepted",
+        http_status=answer.http_status,
+        reply_code=str(answer.reply_code),
+    )
 
 
 def verdict_of_contact_error(
