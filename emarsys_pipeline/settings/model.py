@@ -135,17 +135,39 @@ class PushSettings(Section):
     )
 
 
+def _pattern(text: str) -> str:
+    # What RE2 cannot do beyond this shows at the first stitch; a slip of the pen shows here.
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(
+            f"is no regular expression ({error}); write for example '.*@example[.]org'"
+        ) from None
+    return text
+
+
 class StitchingSettings(Section):
     """What keeps records of different persons apart."""
 
     blocked_identifiers: tuple[str, ...] = Field(
         default=(), description="a list of phone numbers and e-mail addresses that link nobody"
     )
+    blocked_patterns: tuple[Annotated[str, AfterValidator(_pattern)], ...] = Field(
+        default=(),
+        description="a list of regular expressions (RE2) over whole identifiers that link nobody",
+    )
     max_contacts_per_identifier: int = Field(
         default=10, ge=2, description="an identifier held by more contacts links nobody"
     )
     max_contacts_per_identity: int = Field(
         default=16, ge=2, description="an identity of more contacts is taken apart"
+    )
+    messaging_conflict: Literal["quarantine", "phone", "email", "merge"] = Field(
+        default="quarantine",
+        description=(
+            "quarantine, phone, email or merge: which identifier links a contact whose phone leads "
+            "to one messaging-side person and whose e-mail to another"
+        ),
     )
 
 

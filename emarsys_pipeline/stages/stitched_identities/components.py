@@ -1,11 +1,12 @@
-"""Connected components of the graph of records and shared identifiers, with a size guard.
+"""Connected components of the graph of records and shared identifiers.
 
 Edges form a star around the first record of each identifier, which joins the same records as all
 pairs would, with as many edges as records. The components themselves come from
 ``scipy.sparse.csgraph.connected_components``.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -13,61 +14,29 @@ import pyarrow as pa
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.warehouse import load_sql
 
 
-class Tightening(NamedTuple):
-    """Which identifiers may still link inside an identity that came out too large."""
-
-    max_records: int
-    kinds: tuple[str, ...]
-
-
-TIGHTENINGS = (
-    Tightening(3, ("phone", "email")),
-    Tightening(2, ("phone", "email")),
-    Tightening(2, ("email",)),
-)
-
-
-def resolve_components(connection: duckdb.DuckDBPyConnection, stitching: StitchingSettings) -> None:
+def resolve_components(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the temporary table ``components``: record_key, component; linked records only.
 
-    A component with more records than ``max_contacts_per_identity`` is resolved again by itself
-    with fewer identifiers, step by step. What is still too large at the end is taken apart: its
-    records stay alone, and their shared identifiers end up quarantined.
+    They are what all linking identifiers and joins make, before any guard.
 
-    Reads shared_identifiers and record_identifiers.
+    Reads record_identifiers, shared_identifiers and decided_pairs.
     """
     connection.execute("create temp table components (record_key bigint, component bigint)")
-    _add_components(
-        connection, Tightening(stitching.max_contacts_per_identifier, ("phone", "email")), None
-    )
-    limit = stitching.max_contacts_per_identity
-    for tightening in TIGHTENINGS:
-        oversized = _take_oversized(connection, limit)
-        if not oversized:
-            return
-        _add_components(connection, tightening, oversized)
-    _take_oversized(connection, limit)
+    add_components(connection, "edges.sql")
 
 
-def _add_components(
-    connection: duckdb.DuckDBPyConnection, links: Tightening, among: list[int] | None
+def add_components(
+    connection: duckdb.DuckDBPyConnection,
+    edges_file: str,
+    parameters: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add the components that these links make, among some records or all of them."""
-    among_records = pa.table({"record_key": pa.array(among or [], pa.int64())})
-    connection.register("among_records", among_records)
+    """Add the components of the edges that an SQL file gives, as anchor and record_key."""
     edges = connection.execute(
-        load_sql(__package__, "edges.sql"),
-        {
-            "max_records": links.max_records,
-            "kinds": list(links.kinds),
-            "is_limited": among is not None,
-        },
+        load_sql(__package__, edges_file), dict(parameters or {})
     ).fetchnumpy()
-    connection.unregister("among_records")
     anchors = np.asarray(edges["anchor"], dtype=np.int64)
     linked_keys = np.asarray(edges["record_key"], dtype=np.int64)
     if not len(anchors):
@@ -85,17 +54,3 @@ def _add_components(
     connection.register("found_components", found)
     connection.execute("insert into components by name from found_components")
     connection.unregister("found_components")
-
-
-def _take_oversized(connection: duckdb.DuckDBPyConnection, limit: int) -> list[int]:
-    """Remove the components above the limit and give their records."""
-    rows = connection.execute(
-        load_sql(__package__, "oversized.sql"), {"max_records": limit}
-    ).fetchnumpy()
-    record_keys = [int(key) for key in rows["record_key"]]
-    connection.execute(
-        "delete from components where component in ("
-        "select component from components group by component having count(*) > $max_records)",
-        {"max_records": limit},
-    )
-    return record_keys

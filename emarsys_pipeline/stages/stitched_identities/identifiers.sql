@@ -1,6 +1,4 @@
--- Reads records and blocked_identifiers; makes record_identifiers, one row per record and
--- identifier, and shared_identifiers, one row per identifier that several records hold. An
--- identifier that is blocked, or held by more than max_records, links nobody.
+-- Reads records; makes record_identifiers, one row per record and identifier.
 create temp table record_identifiers as
 select
     records.rowid as record_key,
@@ -21,18 +19,3 @@ select
         end
     ) as value
 from records;
-
-create temp table shared_identifiers as
-with held as (
-    select kind, value, count(*) as records, min(record_key) as anchor
-    from record_identifiers
-    group by kind, value
-    having count(*) > 1
-)
-
-select
-    held.*,
-    blocked.value is not null as is_blocked,
-    blocked.value is null and held.records <= $max_records as is_link
-from held
-left join blocked_identifiers as blocked using (value);

@@ -6,9 +6,9 @@ select identity_map.identity_id, held.kind, held.value
 from record_identifiers as held
 inner join identity_map using (record_key)
 anti join shared_identifiers as shared using (kind, value)
-where held.value not in (select blocked.value from blocked_identifiers as blocked)
+anti join blocked_identifiers as blocked using (kind, value)
 union all
 select found.identity_id, found.kind, found.value
 from shared_identities as found
 inner join shared_identifiers as shared using (kind, value)
-where shared.is_link and not found.is_cut;
+where shared.is_link and not found.stands_for_several;

@@ -19,6 +19,6 @@ select
         select count(*) from identity_events
         where event = 'split' and window_start = $window_start
     ) as splits,
-    (select count(*) from shared_identities where is_cut) as quarantined,
+    (select count(*) from shared_identities where stands_for_several) as quarantined,
     coalesce((select max(records) from sizes), 0) as largest,
     $run_id as run_id;

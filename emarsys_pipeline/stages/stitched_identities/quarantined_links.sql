@@ -1,5 +1,6 @@
--- Reads shared_identifiers and shared_identities; writes quarantined_links, one row per shared
--- identifier that links nobody, with the guard that held it back.
+-- Reads shared_identifiers, shared_identities, blocked_identifiers and cut_links; writes
+-- quarantined_links: one row per shared identifier that links nobody, with the guard that held it
+-- back, and one per contact that does not belong to an identifier which links others.
 insert into quarantined_links by name
 select
     $window_start::timestamptz as window_start,
@@ -7,10 +8,31 @@ select
     shared.value,
     shared.records,
     case
-        when shared.is_blocked then 'blocked value'
-        when shared.records > $max_records then 'held by too many records'
+        when shared.is_blocked then blocked.reason
+        when not shared.is_link then 'held by too many records'
         else 'the identity would be too large'
-    end as reason
+    end as reason,
+    null as source,
+    null as account,
+    null as contact_id,
+    blocked.decision_id
 from shared_identifiers as shared
 inner join shared_identities as found using (kind, value)
-where not shared.is_link or found.is_cut;
+left join blocked_identifiers as blocked using (kind, value)
+where not shared.is_link or found.is_cut
+union all by name
+select
+    $window_start::timestamptz as window_start,
+    cut_links.kind,
+    cut_links.value,
+    shared.records,
+    cut_links.reason,
+    records.source,
+    records.account,
+    records.contact_id,
+    cut_links.decision_id
+from cut_links
+inner join shared_identifiers as shared using (kind, value)
+inner join shared_identities as found using (kind, value)
+inner join records on records.rowid = cut_links.record_key
+where shared.is_link and found.stands_for_several;

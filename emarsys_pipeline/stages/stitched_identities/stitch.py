@@ -16,13 +16,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 
 import duckdb
 
 from emarsys_pipeline.settings import StitchingSettings
+from emarsys_pipeline.stages.stitched_identities import decided
 from emarsys_pipeline.stages.stitched_identities.components import resolve_components
 from emarsys_pipeline.stages.stitched_identities.golden import write_golden_records
+from emarsys_pipeline.stages.stitched_identities.guards import guard_components
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline.windows import Window
@@ -33,8 +34,10 @@ _TEMPORARY = (
     "records",
     "record_identifiers",
     "shared_identifiers",
-    "blocked_identifiers",
+    *decided.TEMPORARY,
     "components",
+    "among_records",
+    "cut_links",
     "identity_map",
     "shared_identities",
     "previous_map",
@@ -101,23 +104,14 @@ def _stitch_window(
 ) -> tuple[IdentitiesStitched, bool]:
     _drop_temporary(connection)
     at_window = {"window_start": window_start}
-    _load_records(connection, window_start)
-    _load_blocked(connection, stitching)
-    connection.execute(
-        load_sql(__package__, "identifiers.sql"),
-        {"max_records": stitching.max_contacts_per_identifier},
-    )
-    resolve_components(connection, stitching)
-    connection.execute(load_sql(__package__, "identity_map.sql"))
-    connection.execute(load_sql(__package__, "erased_members.sql"), at_window)
-    connection.execute(load_sql(__package__, "shared_identities.sql"))
+    map_records(connection, window_start, stitching)
     if _is_next(connection, window_start):
         connection.execute(load_sql(__package__, "previous_members.sql"))
     else:
         connection.execute(load_sql(__package__, "replay_map.sql"), at_window)
     connection.execute(load_sql(__package__, "assignments.sql"), {**at_window, "run_id": run_id})
     changed = _differs(connection, window_start)
-    result = _write_window(connection, window_start, stitching, run_id)
+    result = _write_window(connection, window_start, run_id)
     logger.info(
         "stitched %d records into %d identities (%d merges, %d splits)",
         result.records,
@@ -126,6 +120,27 @@ def _stitch_window(
         result.splits,
     )
     return result, changed
+
+
+def map_records(
+    connection: duckdb.DuckDBPyConnection, window_start: datetime, stitching: StitchingSettings
+) -> None:
+    """Make ``identity_map`` and ``shared_identities`` of a window, and what they are made of.
+
+    Writes temporary tables only, so it also serves a preview on the analysts' copy.
+    """
+    _load_records(connection, window_start)
+    connection.execute(load_sql(__package__, "identifiers.sql"))
+    decided.load_decisions(connection, window_start, stitching)
+    connection.execute(
+        load_sql(__package__, "shared_identifiers.sql"),
+        {"max_records": stitching.max_contacts_per_identifier},
+    )
+    resolve_components(connection)
+    guard_components(connection, stitching)
+    connection.execute(load_sql(__package__, "identity_map.sql"))
+    connection.execute(load_sql(__package__, "erased_members.sql"), {"window_start": window_start})
+    connection.execute(load_sql(__package__, "shared_identities.sql"))
 
 
 def _load_records(connection: duckdb.DuckDBPyConnection, window_start: datetime) -> None:
@@ -137,20 +152,6 @@ def _load_records(connection: duckdb.DuckDBPyConnection, window_start: datetime)
     connection.execute(
         load_sql(__package__, "platform_records.sql"), {"window_start": window_start}
     )
-
-
-def _load_blocked(connection: duckdb.DuckDBPyConnection, stitching: StitchingSettings) -> None:
-    curated = resources.files(__package__).joinpath("blocked_identifiers.csv")
-    with resources.as_file(curated) as path:
-        connection.execute(
-            "create temp table blocked_identifiers as select distinct value from ("
-            " select value from read_csv($path, header = true, all_varchar = true)"
-            " union all select unnest($configured::varchar[]) as value)",
-            {
-                "path": str(path),
-                "configured": [value.lower() for value in stitching.blocked_identifiers],
-            },
-        )
 
 
 def _is_next(connection: duckdb.DuckDBPyConnection, window_start: datetime) -> bool:
@@ -177,7 +178,6 @@ def _differs(connection: duckdb.DuckDBPyConnection, window_start: datetime) -> b
 def _write_window(
     connection: duckdb.DuckDBPyConnection,
     window_start: datetime,
-    stitching: StitchingSettings,
     run_id: str,
 ) -> IdentitiesStitched:
     parameters = {"window_start": window_start}
@@ -195,7 +195,7 @@ def _write_window(
         connection.execute(load_sql(__package__, "identity_identifiers.sql"))
         connection.execute(
             load_sql(__package__, "quarantined_links.sql"),
-            {**parameters, "max_records": stitching.max_contacts_per_identifier},
+            parameters,
         )
     connection.execute(
         load_sql(__package__, "identity_stitches.sql"), {**parameters, "run_id": run_id}
