@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import date
 
 import typer
 from rich.table import Table
@@ -12,7 +13,7 @@ from emarsys_pipeline.cli.terminal import console
 
 def tell_json(document: object) -> None:
     """Write the document, and nothing else, to standard output."""
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=_text))
 
 
 def tell_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -30,6 +31,10 @@ def tell_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
 def tell_line(text: str) -> None:
     """Write one line as it is."""
     console.print(Text(shown(text)), soft_wrap=True)
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def shown(value: object) -> str:

@@ -8,10 +8,12 @@ from rich.markup import escape
 
 from emarsys_pipeline.cli import (
     actions,
+    alerts,
     demo,
     doctor,
     explain,
     messages,
+    metrics,
     project,
     sandbox,
     segments,
@@ -38,6 +40,8 @@ app.command()(ui.ui)
 app.command()(project.query)
 app.command()(explain.explain)
 app.command()(status.status)
+app.command()(metrics.metrics)
+app.add_typer(alerts.alerts_app, name="alerts")
 app.command()(messages.webhooks)
 app.add_typer(messages.inbox_app, name="inbox")
 app.add_typer(messages.opt_in_app, name="opt-in")

@@ -12,6 +12,7 @@ from emarsys_pipeline.alerts import Alert, AlertBook, Finding, deliver
 from emarsys_pipeline.alerts.book import RETRY_BASE_SECONDS
 from emarsys_pipeline.defs.alerts.sensor import build_alert_sensor, take_notice
 from emarsys_pipeline.defs.failures import failure
+from emarsys_pipeline.defs.health import Automation
 from emarsys_pipeline.emarsys.errors import PermissionMissingError
 from emarsys_pipeline.settings import Settings, load_settings
 from emarsys_pipeline_tests.alerts.receivers import (
@@ -220,6 +221,32 @@ def test_a_secret_that_is_not_set_loses_nothing(
     assert found["waiting"] == 1
     assert "TEST_ALERT_URL is not set" in found["last_error"]
     assert len(world.mail.received) == 1
+
+
+def test_a_failing_sensor_is_told_and_that_it_is_well_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def automations(*, is_failing: bool) -> tuple[Automation, ...]:
+        at = datetime.now(UTC)
+        error = "no such account" if is_failing else ""
+        return tuple(
+            Automation(
+                name=name, kind="sensor", is_on=True, is_failing=is_failing, last_tick_at=at,
+                error=error,
+            )
+            for name in ("opt_in", "alerts")
+        )  # fmt: skip
+
+    for is_failing in (False, True, True, False):
+        found = automations(is_failing=is_failing)
+        monkeypatch.setattr(
+            "emarsys_pipeline.defs.alerts.sensor.look_at_automations", lambda _, now=found: now
+        )
+        world.look()
+    assert [(told["severity"], told["what"], told["why"]) for told in world.web.received] == [
+        ("error", "sensor opt_in", "no such account"),
+        ("resolved", "sensor opt_in", ""),
+    ]
 
 
 def test_a_process_killed_before_it_has_written_down_looks_again(world: World) -> None:

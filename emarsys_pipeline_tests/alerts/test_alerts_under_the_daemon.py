@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
+from emarsys_pipeline.cli.metrics import StandingCollector
+from emarsys_pipeline.cli.standing import look
 from emarsys_pipeline.sandbox.process import running_sandbox
+from emarsys_pipeline.settings import load_settings
 from emarsys_pipeline_tests.alerts.receivers import mail_receiver, web_receiver
 from emarsys_pipeline_tests.alerts.test_alerts import SETTINGS
 from emarsys_pipeline_tests.defs.dagster_dev import running_dagster
@@ -28,8 +32,13 @@ def test_a_failing_import_is_told_by_the_daemon(tmp_path: Path) -> None:
             "TEST_NO_USERNAME": sandbox.username,
             "TEST_NO_SECRET": sandbox.secret,
         }
-        with running_dagster(tmp_path / "dagster", environment) as dagster:
+        settings = load_settings(path)
+        with running_dagster(settings.dagster_home, environment) as dagster:
             dagster.wait_for("alert", lambda: web.received and mail.received, seconds=120)
+            found = look(settings)
+            registry = CollectorRegistry()
+            registry.register(StandingCollector(settings))
+            measured = generate_latest(registry).decode()
     told = web.received[0]
     assert told["severity"] == "error"
     assert told["what"].startswith("run of segment_import for ")
@@ -37,3 +46,16 @@ def test_a_failing_import_is_told_by_the_daemon(tmp_path: Path) -> None:
     assert told["what_to_do"].startswith("Switch the endpoint on")
     assert "/runs/" in told["run_url"]
     assert mail.received[0]["Subject"] == told["title"]
+    assert found.health is not None
+    assert {(each.kind, each.name, each.is_on) for each in found.health.automations} >= {
+        ("schedule", "segment_import_schedule", True),
+        ("sensor", "alerts", True),
+        ("sensor", "opt_in", True),
+        ("sensor", "segment_catalogue", True),
+        ("sensor", "stage_automation", True),
+    }
+    assert found.failing == []
+    assert not found.is_daemon_dead
+    assert [row["what"] for row in found.alerts["open"]] == [told["what"]]
+    assert "emarsys_pipeline_daemon_alive 1.0" in measured
+    assert 'emarsys_pipeline_automation_failing{kind="sensor",name="opt_in"} 0.0' in measured
