@@ -15,6 +15,7 @@ from emarsys_pipeline.cli import (
     messages,
     metrics,
     project,
+    reconcile,
     sandbox,
     segments,
     status,
@@ -44,6 +45,7 @@ app.command()(metrics.metrics)
 app.add_typer(alerts.alerts_app, name="alerts")
 app.command()(messages.webhooks)
 app.add_typer(messages.inbox_app, name="inbox")
+messages.opt_in_app.command()(reconcile.reconcile)
 app.add_typer(messages.opt_in_app, name="opt-in")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(actions.contact_app, name="contact")

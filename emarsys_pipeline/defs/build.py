@@ -21,6 +21,11 @@ from emarsys_pipeline.defs.jobs import ACCOUNT_READY, OPT_IN_PUSH, OPT_IN_SYNC, 
 from emarsys_pipeline.defs.messaging.assets import build_messaging_assets
 from emarsys_pipeline.defs.messaging.checks import statuses_understood
 from emarsys_pipeline.defs.opt_in.deltas import build_delta_asset
+from emarsys_pipeline.defs.opt_in.drift import (
+    OPT_IN_RECONCILIATION,
+    build_drift_asset,
+    build_reconciliation_schedule,
+)
 from emarsys_pipeline.defs.opt_in.pushes import build_push_asset
 from emarsys_pipeline.defs.opt_in.sensor import build_opt_in_sensor
 from emarsys_pipeline.defs.partitions import Partitions
@@ -49,6 +54,7 @@ def _build(settings: Settings) -> dg.Definitions:
             build_automation_events_asset(settings, partitions),
             build_identity_asset(settings, partitions),
             build_delta_asset(settings, partitions),
+            build_drift_asset(settings, partitions),
             build_push_asset(settings),
         ],
         asset_checks=[
@@ -61,10 +67,14 @@ def _build(settings: Settings) -> dg.Definitions:
             ACCOUNT_READY,
             OPT_IN_SYNC,
             OPT_IN_PUSH,
+            OPT_IN_RECONCILIATION,
             AUTOMATION_INGEST,
             *build_action_jobs(settings),
         ],
-        schedules=[build_import_schedule(partitions, delay_minutes=delay_minutes)],
+        schedules=[
+            build_import_schedule(partitions, delay_minutes=delay_minutes),
+            build_reconciliation_schedule(settings),
+        ],
         sensors=[
             build_catalogue_sensor(settings, partitions),
             build_opt_in_sensor(settings, partitions),

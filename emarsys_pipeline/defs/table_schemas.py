@@ -111,6 +111,17 @@ _COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "derived_at": ("timestamptz", "When the change was derived, UTC"),
         **_RUN,
     },
+    "opt_in_drift": {
+        "account": ("varchar", "Account name from the settings"),
+        "contact_id": ("varchar", "Internal Emarsys contact id"),
+        "identity_id": ("varchar", "The person whose decision Emarsys does not show"),
+        "field_id": ("varchar", "The account's opt-in field"),
+        "expected": ("varchar", "The value that the ledger says"),
+        "found": ("varchar", "The value that Emarsys held; null if empty"),
+        "found_at": ("timestamptz", "Moment before the request that read it"),
+        "event_id": ("varchar", "The consent event that decides"),
+        **_RUN,
+    },
     "opt_in_pushes": {
         **_WINDOW,
         "account": ("varchar", "Account name from the settings"),
@@ -144,6 +155,7 @@ _VIEWS = {
     "stitched_identities": "identities",
     "opt_in_deltas": "opt_in_deliveries",
     "opt_in_pushes": "opt_in_deliveries",
+    "opt_in_drift": "opt_in_drift",
 }
 
 

@@ -146,6 +146,19 @@ def _pattern(text: str) -> str:
     return text
 
 
+class ReconciliationSettings(Section):
+    """How often, and how much, Emarsys is compared with the ledger."""
+
+    cron: str = Field(
+        default="30 3 * * *",
+        pattern=r"^\S+ \S+ \S+ \S+ \S+$",
+        description="when to read opt-ins back, as a cron expression in UTC",
+    )
+    sample: int = Field(
+        default=10_000, ge=0, description="contacts to read back each time; 0 for all"
+    )
+
+
 class StitchingSettings(Section):
     """What keeps records of different persons apart."""
 
@@ -221,6 +234,9 @@ class Settings(Section):
     )
     imports: ImportSettings = Field(default=ImportSettings(), description="a mapping")
     pushes: PushSettings = Field(default=PushSettings(), description="a mapping")
+    reconciliation: ReconciliationSettings = Field(
+        default=ReconciliationSettings(), description="a mapping"
+    )
     stitching: StitchingSettings = Field(default=StitchingSettings(), description="a mapping")
     webhooks: WebhookSettings = Field(default=WebhookSettings(), description="a mapping")
     publish: PublishSettings = Field(default=PublishSettings(), description="a mapping")

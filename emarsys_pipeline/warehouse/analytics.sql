@@ -226,3 +226,28 @@ comment on column automation_events.program_id is 'The Emarsys program that call
 comment on column automation_events.contact_list_id is 'The contact list that a legacy call is about';
 comment on column automation_events.payload is 'The whole call as JSON';
 comment on column automation_events.source is 'webhook or file';
+
+-- one row per difference that a reconciliation found
+create view opt_in_drift as
+select
+    drift.account, drift.contact_id, drift.identity_id, drift.expected, drift.found,
+    drift.found_at, drift.event_id,
+    min(repairs.settled_at) filter (repairs.outcome = 'accepted') as repaired_at
+from pipeline.opt_in_drift as drift
+left join pipeline.opt_in_deliveries as repairs
+    on
+        repairs.account = drift.account
+        and repairs.contact_id = drift.contact_id
+        and repairs.field_id = drift.field_id
+        and repairs.derived_at >= drift.found_at
+group by all;
+
+comment on view opt_in_drift is 'One row per contact whose opt-in field, read back, was not what its person decided';
+comment on column opt_in_drift.account is 'Account name from the settings';
+comment on column opt_in_drift.contact_id is 'Internal Emarsys contact id';
+comment on column opt_in_drift.identity_id is 'The person; joins identities';
+comment on column opt_in_drift.expected is 'The value that the ledger says';
+comment on column opt_in_drift.found is 'The value that Emarsys held; null if empty';
+comment on column opt_in_drift.found_at is 'When it was read, UTC';
+comment on column opt_in_drift.event_id is 'The deciding event; joins consent_history';
+comment on column opt_in_drift.repaired_at is 'When Emarsys took the right value, UTC; null while it has not';

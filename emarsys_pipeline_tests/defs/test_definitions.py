@@ -21,6 +21,7 @@ ASSETS = {
     "automation_events": {"duckdb", "sql"},
     "stitched_identities": {"duckdb", "sql", "python"},
     "opt_in_deltas": {"duckdb", "sql"},
+    "opt_in_drift": {"emarsys", "duckdb"},
     "opt_in_pushes": {"emarsys", "duckdb"},
 }
 
@@ -69,7 +70,8 @@ def test_the_assets_form_the_designed_graph(definitions: dg.Definitions) -> None
         "automation_events": set(),
         "stitched_identities": {"mapped_contacts", "platform_contacts"},
         "opt_in_deltas": {"stitched_identities", "consent_events"},
-        "opt_in_pushes": {"opt_in_deltas"},
+        "opt_in_drift": {"consent_events", "stitched_identities"},
+        "opt_in_pushes": {"opt_in_deltas", "opt_in_drift"},
     }
 
 
@@ -97,6 +99,7 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
         "opt_in_sync": True,
         "opt_in_push": True,
         "automation_ingest": True,
+        "opt_in_reconciliation": True,
         "get_contact": True,
         "get_contact_with_labels": True,
         "update_contact": True,
@@ -118,7 +121,10 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
     assert {
         schedule.name: (bool(schedule.description), schedule.default_status)
         for schedule in repository.schedule_defs
-    } == {"segment_import_schedule": (True, dg.DefaultScheduleStatus.RUNNING)}
+    } == {
+        "segment_import_schedule": (True, dg.DefaultScheduleStatus.RUNNING),
+        "opt_in_reconciliation_schedule": (True, dg.DefaultScheduleStatus.RUNNING),
+    }
 
 
 def test_every_check_is_described_and_blocks_only_where_damage_would_spread(
@@ -142,6 +148,7 @@ def test_every_check_is_described_and_blocks_only_where_damage_would_spread(
         "stitched_identities:one_identity_per_contact": True,
         "stitched_identities:largest_identity_within_cap": False,
         "opt_in_deltas:one_row_per_delta": True,
+        "opt_in_drift:emarsys_shows_the_ledger": False,
         "opt_in_pushes:no_dead_letters": False,
     }
 

@@ -190,6 +190,7 @@ def test_every_published_view_and_column_is_commented(hourly: Warehouse) -> None
         "identity_events",
         "identity_members",
         "opt_in_deliveries",
+        "opt_in_drift",
         "quarantined_links",
         "rejected_values",
         "segment_changes",

@@ -21,7 +21,7 @@ def build_push_asset(settings: Settings) -> dg.AssetsDefinition:
     """The asset; unpartitioned, since an outbox is drained whichever window filled it."""
 
     @dg.asset(
-        deps=["opt_in_deltas"],
+        deps=["opt_in_deltas", "opt_in_drift"],
         check_specs=[push_check_spec()],
         group_name="opt_in",
         owners=["team:data-engineering"],

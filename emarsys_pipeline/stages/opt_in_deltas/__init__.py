@@ -6,6 +6,7 @@ from emarsys_pipeline.stages.opt_in_deltas.derive import (
     add_opt_in_deltas,
     derive_opt_in_deltas,
     find_field,
+    opt_in_targets,
 )
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "add_opt_in_deltas",
     "derive_opt_in_deltas",
     "find_field",
+    "opt_in_targets",
 ]

@@ -122,6 +122,13 @@ def add_opt_in_deltas(
 _TICK = datetime.resolution
 
 
+def opt_in_targets(
+    connection: duckdb.DuckDBPyConnection, accounts: Sequence[AccountSettings]
+) -> pa.Table:
+    """One row per account that takes consent values: account, field_id, channel and both values."""
+    return _opt_in_targets(connection, accounts)[0]
+
+
 def _opt_in_targets(
     connection: duckdb.DuckDBPyConnection, accounts: Sequence[AccountSettings]
 ) -> tuple[pa.Table, dict[str, str]]:

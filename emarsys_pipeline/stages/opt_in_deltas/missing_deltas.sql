@@ -1,6 +1,7 @@
 -- Reads opt_in_targets (one row per account), current_contacts, identity_members, consent_status,
--- opt_in_readings, opt_in_deltas, opt_in_pushes and stitched_identities; makes missing_deltas, one
--- row per contact whose field is expected to show another value than its person decided.
+-- opt_in_readings, opt_in_drift, opt_in_deltas, opt_in_pushes and stitched_identities; makes
+-- missing_deltas, one row per contact whose field is expected to show another value than its person
+-- decided.
 --
 -- What a contact is expected to show: the value of its newest delta, whatever became of it, since a
 -- pending one will arrive and a refused one is not sent again by itself; but once that delta was
@@ -66,6 +67,7 @@ compared as (
             and nullif(readings.value, '') is distinct from newest_delta.new_value,
             false
         ) as has_drifted,
+        drift.found_at is not null as was_found_drifted,
         coalesce(decided.decision_window_start > stitched.window_start, false) as is_later
     from decided
     left join opt_in_readings as readings
@@ -73,6 +75,17 @@ compared as (
             readings.account = decided.account
             and readings.contact_id = decided.contact_id
             and readings.field_id = decided.field_id
+    left join (
+        select account, contact_id, field_id, event_id, max(found_at) as found_at
+        from opt_in_drift
+        group by account, contact_id, field_id, event_id
+    ) as drift
+        on
+            drift.account = decided.account
+            and drift.contact_id = decided.contact_id
+            and drift.field_id = decided.field_id
+            and drift.event_id = decided.event_id
+            and drift.found_at = readings.requested_at
     left join newest_delta
         on
             newest_delta.account = decided.account
@@ -109,6 +122,7 @@ select
     old_value,
     new_value,
     case
+        when was_found_drifted then 'reconciled'
         when has_drifted and decision_received_at <= requested_at then 'reconciled'
         when not is_later then 'stitched'
         when status = 'granted' then 'granted'
