@@ -12,6 +12,8 @@ def check_section(name: str) -> str:
     return f"{RUNBOOK}#{name}"
 
 
-def error_section(kind: str) -> str:
-    """The section of an error, by the name of its class."""
-    return f"{ERRORS}#{kind.lower()}"
+def error_section(error: Exception) -> str:
+    """The section of an error of ours; empty for one of a library."""
+    kind = type(error)
+    ours = kind.__module__.split(".")[0] == __name__.split(".")[0]
+    return f"{ERRORS}#{kind.__name__.lower()}" if ours else ""

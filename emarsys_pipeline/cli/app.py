@@ -22,6 +22,7 @@ from emarsys_pipeline.cli import (
     ui,
 )
 from emarsys_pipeline.emarsys.errors import EmarsysError
+from emarsys_pipeline.runbook import error_section
 from emarsys_pipeline.settings import SettingsError
 
 app = typer.Typer(
@@ -62,6 +63,6 @@ def main() -> None:
         app()
     except (SettingsError, EmarsysError) as error:
         Console(stderr=True, highlight=False).print(
-            f"[red]error:[/red] {escape(str(error))}", soft_wrap=True
+            f"[red]error:[/red] {escape(str(error))}\nMore: {error_section(error)}", soft_wrap=True
         )
         sys.exit(1)

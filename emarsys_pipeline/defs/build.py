@@ -30,6 +30,7 @@ from emarsys_pipeline.defs.opt_in.pushes import build_push_asset
 from emarsys_pipeline.defs.opt_in.sensor import build_opt_in_sensor
 from emarsys_pipeline.defs.partitions import Partitions
 from emarsys_pipeline.defs.resources import build_resources
+from emarsys_pipeline.defs.runbook_links import with_runbook
 from emarsys_pipeline.defs.schedules import build_import_schedule
 from emarsys_pipeline.settings import Settings
 
@@ -41,7 +42,16 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         # nothing that a user of this pipeline could act on.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return _build(settings)
+        made = _build(settings)
+        return dg.Definitions(
+            assets=[with_runbook(asset) for asset in made.assets or ()],
+            asset_checks=[with_runbook(check) for check in made.asset_checks or ()],
+            jobs=made.jobs,
+            schedules=made.schedules,
+            sensors=made.sensors,
+            resources=made.resources,
+            executor=made.executor,
+        )
 
 
 def _build(settings: Settings) -> dg.Definitions:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from emarsys_pipeline.defs.summaries import Metadata, named
+from emarsys_pipeline.runbook import error_section
 
 _UNKNOWN_REMEDY = "Read the error below and the run's log"
 
@@ -49,6 +50,8 @@ def failure(
         f"- {name}: {type(error).__name__}: {_reason(error)}"
         for name, error in sorted(errors.items())
     ]
+    sections = sorted({error_section(error) for error in errors.values()} - {""})
+    lines += [f"More: {', '.join(sections)}"] if sections else []
     return dg.Failure(
         "\n".join(lines),
         metadata=metadata or {},
