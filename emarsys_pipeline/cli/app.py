@@ -24,6 +24,7 @@ from emarsys_pipeline.cli import (
 from emarsys_pipeline.emarsys.errors import EmarsysError
 from emarsys_pipeline.runbook import error_section
 from emarsys_pipeline.settings import SettingsError
+from emarsys_pipeline.stages.raw_segment_exports.errors import SegmentImportError
 
 app = typer.Typer(
     name="emarsys-pipeline",
@@ -53,7 +54,7 @@ app.add_typer(actions.contact_app, name="contact")
 app.add_typer(actions.fields_app, name="fields")
 app.add_typer(actions.choices_app, name="choices")
 app.add_typer(actions.event_app, name="event")
-app.command()(segments.segments)
+app.add_typer(segments.segments_app, name="segments")
 app.command()(doctor.doctor)
 
 
@@ -61,7 +62,7 @@ def main() -> None:
     """Run the command; a failure that we know becomes one message and exit code 1."""
     try:
         app()
-    except (SettingsError, EmarsysError) as error:
+    except (SettingsError, EmarsysError, SegmentImportError) as error:
         Console(stderr=True, highlight=False).print(
             f"[red]error:[/red] {escape(str(error))}\nMore: {error_section(error)}", soft_wrap=True
         )

@@ -17,7 +17,13 @@ from emarsys_pipeline.defs.emarsys_import.catalogue_sensor import build_catalogu
 from emarsys_pipeline.defs.emarsys_import.checks import build_newest_window_check
 from emarsys_pipeline.defs.emarsys_import.readiness import build_readiness_check
 from emarsys_pipeline.defs.identities.assets import build_identity_asset
-from emarsys_pipeline.defs.jobs import ACCOUNT_READY, OPT_IN_PUSH, OPT_IN_SYNC, SEGMENT_IMPORT
+from emarsys_pipeline.defs.jobs import (
+    ACCOUNT_READY,
+    OPT_IN_PUSH,
+    OPT_IN_SYNC,
+    SEGMENT_IMPORT,
+    SEGMENT_RECONCILIATION,
+)
 from emarsys_pipeline.defs.messaging.assets import build_messaging_assets
 from emarsys_pipeline.defs.messaging.checks import statuses_understood
 from emarsys_pipeline.defs.opt_in.deltas import build_delta_asset
@@ -74,6 +80,7 @@ def _build(settings: Settings) -> dg.Definitions:
         ],
         jobs=[
             SEGMENT_IMPORT,
+            SEGMENT_RECONCILIATION,
             ACCOUNT_READY,
             OPT_IN_SYNC,
             OPT_IN_PUSH,

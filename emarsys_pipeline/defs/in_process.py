@@ -26,19 +26,28 @@ class InProcessRuns:
         self._definitions = definitions
         self._instance = instance
 
-    def import_window(self, segments: Mapping[str, Sequence[str]], window: Window) -> None:
+    def import_window(
+        self, segments: Mapping[str, Sequence[str]], window: Window, *, in_full: bool = False
+    ) -> None:
         """Import and map one window of segments, given by account.
+
+        Args:
+            segments: the segments' ids.
+            window: the window.
+            in_full: every member, also when the window has landed.
 
         Raises:
             RunFailedError: a segment failed; the others have landed.
         """
         keys = [segment_key(account, id_) for account, ids in segments.items() for id_ in ids]
         self._instance.add_dynamic_partitions(SEGMENTS_NAME, keys)
+        job = "segment_reconciliation" if in_full else "segment_import"
+        asked = {"ops": {"import_segments": {"config": {"in_full": in_full}}}}
         self._check(
-            self._definitions.resolve_job_def("segment_import").execute_in_process(
+            self._definitions.resolve_job_def(job).execute_in_process(
                 instance=self._instance,
                 tags=import_range_tags(keys, window),
-                run_config=_QUIET,
+                run_config={**_QUIET, **asked},
                 raise_on_error=False,
             )
         )

@@ -21,6 +21,18 @@ SEGMENT_IMPORT = dg.define_asset_job(
     ),
 )
 
+SEGMENT_RECONCILIATION = dg.define_asset_job(
+    "segment_reconciliation",
+    selection=_IMPORTED - _OTHER_CHECKS,
+    config={"ops": {"import_segments": {"config": {"in_full": True}}}},
+    description=(
+        "Imports the newest window of a segment again, every member of it, and replaces what had "
+        "landed: for when something looks wrong, or after an import inside Emarsys, which it does "
+        "not report as changes. Choose the segment and its newest window. By itself it happens "
+        "every imports.reconcile_every_days."
+    ),
+)
+
 ACCOUNT_READY = dg.define_asset_job(
     readiness.ACCOUNT_READY,
     selection=dg.AssetSelection.checks(readiness.CHECK),

@@ -95,6 +95,7 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
 
     assert {name: bool(job.description) for name, job in jobs.items()} == {
         "segment_import": True,
+        "segment_reconciliation": True,
         "account_ready": True,
         "opt_in_sync": True,
         "opt_in_push": True,

@@ -38,8 +38,10 @@ class Stages:
     failing_to_import: dict[str, Exception] = field(default_factory=dict)
     failing_to_map: dict[str, Exception] = field(default_factory=dict)
     lost_rows: int = 0
+    mode: str = "full"
     imported: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
     mapped: list[tuple[str, str]] = field(default_factory=list)
+    in_full: list[bool] = field(default_factory=list)
 
     def import_account(
         self,
@@ -48,10 +50,16 @@ class Stages:
         account: AccountSettings,
         segment_ids: Sequence[str],
         window: Window,
+        *,
+        in_full: bool,
         **_options: object,
     ) -> dict[str, SegmentImported | Exception]:
         self.imported.append((account.name, tuple(segment_ids), window.key))
-        return {each: self.failing_to_import.get(each) or _imported(each) for each in segment_ids}
+        self.in_full.append(in_full)
+        mode = "full" if in_full else self.mode
+        return {
+            each: self.failing_to_import.get(each) or _imported(each, mode) for each in segment_ids
+        }
 
     def map_segment(
         self,
@@ -79,10 +87,10 @@ class Stages:
         )
 
 
-def _imported(segment_id: str) -> SegmentImported:
+def _imported(segment_id: str, mode: str) -> SegmentImported:
     return SegmentImported(
         segment_id=segment_id,
-        mode="full",
+        mode=mode,
         members=10,
         rows_delivered=10,
         entered=10,
@@ -242,6 +250,30 @@ def test_rows_that_mapping_lost_fail_the_blocking_check(
     result = _run_window(definitions, instance)
 
     assert _checks(result) == ALL_PASSED | {"rows_accounted_for": False}
+
+
+def test_changes_that_do_not_add_up_are_replaced_by_a_full_import_at_once(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, stages: Stages
+) -> None:
+    """The stand-ins list ten members and store none of them."""
+    stages.mode = "changes"
+
+    result = _run_window(definitions, instance, ["shop_de-1", "shop_de-2"])
+
+    assert result.success
+    assert stages.imported == [("shop_de", ("1", "2"), WINDOW)] * 2
+    assert stages.in_full == [False, True]
+    assert stages.mapped == [("1", WINDOW), ("2", WINDOW)] * 2
+    assert _checks(result) == ALL_PASSED
+
+
+def test_a_full_import_can_be_asked_for_in_the_launchpad(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, stages: Stages
+) -> None:
+    job = definitions.resolve_job_def("segment_reconciliation")
+    result = job.execute_in_process(instance=instance, partition_key=_keys("shop_de-1")[0])
+    assert result.success
+    assert stages.in_full == [True]
 
 
 def test_each_partition_shows_its_own_counts(

@@ -11,6 +11,7 @@ from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.landed_rows import make_account, window
 
 READERS, CUSTOMERS, EMPTY, SINGLE = "100400101", "100400102", "100400103", "100400104"
+COMBINED = "100400106"
 QUICK = ImportSettings(export_poll_seconds=0.05, reconcile_every_days=1)
 FIELDS = [
     {"emarsys": 1, "as": "first_name"},
@@ -43,6 +44,7 @@ class Importer:
         segments: tuple[str, ...] = (READERS, CUSTOMERS),
         *,
         account: AccountSettings = ACCOUNT,
+        in_full: bool = False,
         **limits: Any,
     ) -> dict[str, SegmentImported | Exception]:
         outcomes = import_account(
@@ -54,6 +56,7 @@ class Importer:
             imports=QUICK.model_copy(update=limits),
             downloads=self.downloads,
             run_id="run",
+            in_full=in_full,
         )
         assert not self.downloads.exists() or list(self.downloads.iterdir()) == []
         return outcomes

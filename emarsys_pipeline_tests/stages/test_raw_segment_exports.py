@@ -10,6 +10,7 @@ from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.stages.raw_segment_exports import UnknownSegmentError, resolve_segments
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.importing import (
+    COMBINED,
     CUSTOMERS,
     LABELLED,
     RAW,
@@ -179,11 +180,20 @@ def test_an_export_without_an_answer_leaves_its_intent_open(
     assert table(importer.warehouse, states) == [("abandoned",), ("downloaded",)]
 
 
+def test_a_combined_segment_is_imported_like_a_plain_one(importer: Importer) -> None:
+    outcome = landed(importer(0, (COMBINED,))[COMBINED])
+    both = set(members_of(importer.client, READERS)) | set(members_of(importer.client, CUSTOMERS))
+    assert (outcome.mode, outcome.members) == ("full", len(both))
+    assert table(importer.warehouse, LABELLED) == expected_rows(importer.client, COMBINED)
+    assert landed(importer(1, (COMBINED,), reconcile_every_days=7)[COMBINED]).mode == "changes"
+
+
 def test_segments_are_found_by_id_and_by_name(client: EmarsysClient) -> None:
-    account = make_account(segments=[{"name": "VIP customers"}, READERS, 999])
-    assert resolve_segments(client, account) == {
+    named = [{"name": "VIP customers"}, READERS, {"name": "Newsletter or VIP"}, 999]
+    assert resolve_segments(client, make_account(segments=named)) == {
         CUSTOMERS: "VIP customers",
         READERS: "Newsletter readers",
+        COMBINED: "Newsletter or VIP",
         "999": "999",
     }
     with pytest.raises(UnknownSegmentError, match='no segment named "VIP"'):

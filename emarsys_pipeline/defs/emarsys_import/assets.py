@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import dagster as dg
+from pydantic import Field
 
 from emarsys_pipeline.defs.emarsys_import.checks import import_check_specs, import_checks
 from emarsys_pipeline.defs.emarsys_import.landing import Landing, SegmentLander
@@ -24,7 +25,8 @@ _RAW_DESCRIPTION = """One row per contact that one import of a segment delivered
 The first window of a segment is a full export; later ones hold what entered, left or changed, and
 a full export reconciles from time to time. Values stand as Emarsys wrote them, one column
 `field_<id>` per fetched field. A window that has landed is never fetched again: Emarsys cannot
-show the past. Windows from before a segment was configured stay missing for the same reason.
+show the past. Only a segment's newest window can be, by the job `segment_reconciliation`. Windows
+from before a segment was configured stay missing for the same reason.
 """
 
 _MAPPED_DESCRIPTION = """One row per contact that is new, changed or gone in a segment's window.
@@ -34,6 +36,19 @@ normalised. A change is a change of a mapped value, and `changed_fields` names i
 cannot be converted is in `rejected_values` with its reason. Made from stored raw rows only, so
 materializing it alone maps a past window again without asking Emarsys.
 """
+
+
+class ImportConfig(dg.Config):
+    """What a person may ask of one import."""
+
+    in_full: bool = Field(
+        default=False,
+        description=(
+            "Reconcile: import every member again, also of a window that has landed. Only for the "
+            "newest window of a segment, since Emarsys cannot show the past."
+        ),
+    )
+
 
 _Result = TypeVar("_Result")
 _MetadataByAsset = dict[str, dict[SegmentWindow, Metadata]]
@@ -52,7 +67,10 @@ def build_import_assets(settings: Settings, partitions: Partitions) -> dg.Assets
         can_subset=True,
     )
     def import_segments(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, emarsys: EmarsysAccounts
+        context: dg.AssetExecutionContext,
+        config: ImportConfig,
+        warehouse: WarehouseResource,
+        emarsys: EmarsysAccounts,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         selected = {key.to_user_string() for key in context.selected_asset_keys}
         store = warehouse.open()
@@ -62,6 +80,7 @@ def build_import_assets(settings: Settings, partitions: Partitions) -> dg.Assets
             emarsys=emarsys,
             run_id=context.run.run_id,
             progress=log_progress(context.log),
+            in_full=config.in_full,
         )
         landing = lander.land(
             partitions.parse_segment_windows(context.partition_keys),

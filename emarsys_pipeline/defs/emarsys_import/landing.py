@@ -1,7 +1,11 @@
-"""The import of several segments and windows, each of which lands or fails by itself."""
+"""The import of several segments and windows, each of which lands or fails by itself.
+
+The accounts of a window are asked at the same time, so that one that is slow holds up no other.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -10,8 +14,12 @@ from emarsys_pipeline.defs.resources import EmarsysAccounts
 from emarsys_pipeline.settings import Settings
 from emarsys_pipeline.stages.mapped_contacts import ContactsMapped, map_segment
 from emarsys_pipeline.stages.progress import Progress
-from emarsys_pipeline.stages.raw_segment_exports import SegmentImported, import_account
-from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.stages.raw_segment_exports import (
+    PastWindowError,
+    SegmentImported,
+    import_account,
+)
+from emarsys_pipeline.warehouse import Warehouse, load_sql
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +42,7 @@ class SegmentLander:
     emarsys: EmarsysAccounts
     run_id: str
     progress: Progress
+    in_full: bool = False
 
     def land(
         self, partitions: Sequence[SegmentWindow], *, is_fetching: bool, is_mapping: bool
@@ -46,15 +55,50 @@ class SegmentLander:
             is_mapping: map the raw rows.
         """
         landing = Landing()
-        for _, group in groupby(partitions, key=lambda each: (each.window, each.account)):
-            members = list(group)
-            if is_fetching:
-                self._fetch(members, landing)
-            if is_mapping:
-                self._map([each for each in members if each not in landing.errors], landing)
+        for _, group in groupby(partitions, key=lambda each: each.window):
+            accounts = [
+                list(of_account) for _, of_account in groupby(group, key=lambda each: each.account)
+            ]
+            fetched = self._fetch_all(accounts, landing) if is_fetching else iter(accounts)
+            for members in fetched:
+                if is_mapping:
+                    self._map([each for each in members if each not in landing.errors], landing)
+                    if is_fetching:
+                        self._reconcile_unsound(members, landing)
         return landing
 
-    def _fetch(self, partitions: list[SegmentWindow], landing: Landing) -> None:
+    def _fetch_all(
+        self, accounts: list[list[SegmentWindow]], landing: Landing
+    ) -> Iterator[list[SegmentWindow]]:
+        """Fetch accounts at the same time; gives the partitions of each as soon as it is done."""
+        with ThreadPoolExecutor(len(accounts), thread_name_prefix="account") as pool:
+            fetching = {
+                pool.submit(self._fetch, members, landing, in_full=self.in_full): members
+                for members in accounts
+            }
+            for fetched in as_completed(fetching):
+                fetched.result()
+                yield fetching[fetched]
+
+    def _reconcile_unsound(self, partitions: list[SegmentWindow], landing: Landing) -> None:
+        """Import in full, at once, what was imported by changes and does not add up."""
+        unsound = [
+            each
+            for each in partitions
+            if each in landing.mapped
+            and landing.imported[each].mode == "changes"
+            and not is_sound(self.warehouse, each, landing.imported[each], landing.mapped[each])
+        ]
+        if unsound:
+            for each in unsound:
+                logger.warning("%s does not add up: it is imported again, in full", each.key)
+            self._fetch(unsound, landing, in_full=True)
+            for each in unsound:
+                if isinstance(landing.errors.get(each), PastWindowError):
+                    del landing.errors[each]  # nothing better can be had of a past window
+            self._map([each for each in unsound if each not in landing.errors], landing)
+
+    def _fetch(self, partitions: list[SegmentWindow], landing: Landing, *, in_full: bool) -> None:
         """Fetch the segments of one account in one window."""
         first = partitions[0]
         try:
@@ -69,6 +113,7 @@ class SegmentLander:
                     imports=self.settings.imports,
                     downloads=self.settings.downloads,
                     run_id=self.run_id,
+                    in_full=in_full,
                     progress=self.progress,
                 )
         except Exception as error:  # noqa: BLE001 an account in trouble must not hold up the others
@@ -95,3 +140,24 @@ class SegmentLander:
                 )
             except Exception as error:  # noqa: BLE001 a segment in trouble must not hold up the others
                 landing.errors[each] = error
+
+
+def is_sound(
+    warehouse: Warehouse,
+    partition: SegmentWindow,
+    imported: SegmentImported,
+    mapped: ContactsMapped,
+) -> bool:
+    """Whether all rows are accounted for and the mapped members are those that Emarsys listed."""
+    if mapped.read != mapped.new + mapped.changed + mapped.left + mapped.unchanged:
+        return False
+    with warehouse.read() as connection:
+        ((members,),) = connection.execute(
+            load_sql(__package__, "mapped_members.sql"),
+            {
+                "account": partition.account,
+                "segment_id": partition.segment_id,
+                "window_start": partition.window.start,
+            },
+        ).fetchall()
+    return bool(members == imported.members)

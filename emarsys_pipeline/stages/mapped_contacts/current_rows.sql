@@ -3,7 +3,7 @@
 -- come first, since the values of the others are no longer kept up; then the newest window, the
 -- newest request and the smaller segment id.
 with history as (
-    select contact_id, segment_id, window_start, requested_at, operation
+    select contact_id, segment_id, window_start, requested_at, operation, row_hash
     from mapped_contacts
     where account = $account and contact_id in (select contact_id from touched_contacts)
 ),
@@ -31,7 +31,7 @@ newest as (
     select history.contact_id, history.segment_id, history.window_start
     from history
     join memberships using (contact_id, segment_id)
-    where history.operation <> 'left'
+    where history.row_hash is not null
     qualify row_number() over (
         partition by history.contact_id
         order by

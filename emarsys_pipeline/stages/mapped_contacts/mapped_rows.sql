@@ -1,5 +1,5 @@
 -- Reads: operations, mapped_values. Gives: rows of mapped_contacts; those of contacts that left
--- hold no values.
+-- hold no values, unless they came and went in the same window.
 select
     $account as account,
     $segment_id as segment_id,

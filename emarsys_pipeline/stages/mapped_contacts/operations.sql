@@ -1,6 +1,7 @@
 -- Reads: mapped_values, mapped_contacts of earlier windows of the segment.
 -- Gives: a temporary table operations, one row per raw row that says something new: the contact is
--- new to the segment, changed in a mapped property, or gone. A contact has one row per segment and
+-- new to the segment, changed in a mapped property, or gone (what passed between two imports of one
+-- window is gone, with the values that it had). A contact has one row per segment and
 -- window, so the newest earlier one is unique. The hash only spares a comparison: what counts is
 -- whether some property differs.
 create or replace temp table operations as
@@ -23,6 +24,7 @@ candidates as (
         mapped_values.contact_id,
         known.window_start as known_since,
         case
+            when mapped_values.kind = 'passed' then 'left'
             when mapped_values.kind = 'left' and known.operation <> 'left' then 'left'
             when mapped_values.kind = 'left' then null
             when known.operation is null or known.operation = 'left' then 'new'

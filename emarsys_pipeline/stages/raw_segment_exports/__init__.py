@@ -2,6 +2,8 @@
 
 from emarsys_pipeline.stages.raw_segment_exports.account_import import import_account
 from emarsys_pipeline.stages.raw_segment_exports.errors import (
+    MiscountedError,
+    PastWindowError,
     SegmentImportError,
     SuspiciousDeliveryError,
     TooManyContactsError,
@@ -13,6 +15,8 @@ from emarsys_pipeline.stages.raw_segment_exports.landing import SegmentImported
 from emarsys_pipeline.stages.raw_segment_exports.segments import resolve_segments
 
 __all__ = [
+    "MiscountedError",
+    "PastWindowError",
     "SegmentImportError",
     "SegmentImported",
     "SuspiciousDeliveryError",

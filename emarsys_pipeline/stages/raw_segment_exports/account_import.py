@@ -6,6 +6,7 @@ segment_imports, export_intents, emarsys_fields, emarsys_choices.
 One row per: contact that the import of a segment delivered, or saw leave.
 
 A second run: fetches nothing for partitions that landed, and the others as if for the first time.
+A reconciliation on demand fetches the segment's newest window again, in full, and replaces it.
 
 What makes it stop: a mapped field that is not there stops the account; a segment above the limit,
 empty, shrunken, or delivered wrong stops alone.
@@ -24,6 +25,8 @@ from emarsys_pipeline.stages.progress import Progress, no_progress
 from emarsys_pipeline.stages.raw_segment_exports.catalogue import refresh_catalogue
 from emarsys_pipeline.stages.raw_segment_exports.changes import fetch_changes, import_changes
 from emarsys_pipeline.stages.raw_segment_exports.errors import (
+    MiscountedError,
+    PastWindowError,
     SegmentImportError,
     WrongDeliveryError,
 )
@@ -59,6 +62,7 @@ def import_account(
     imports: ImportSettings,
     downloads: Path,
     run_id: str,
+    in_full: bool = False,
     progress: Progress = no_progress,
     now: Clock = utc_now,
 ) -> Outcomes:
@@ -73,14 +77,17 @@ def import_account(
         imports: limits and tolerances.
         downloads: a folder for files with personal data; each is deleted when it is loaded.
         run_id: who did it.
+        in_full: import every member, also of a window that has landed, which must be the newest.
         progress: told of long work, from several threads.
         now: the time in UTC.
 
     Returns:
         Per segment, in the order given, what landed, or the error that kept it from landing.
     """
-    with warehouse.read() as connection:
-        outcomes: Outcomes = dict(stored_imports(connection, account.name, segment_ids, window))
+    outcomes: Outcomes = {}
+    if not in_full:
+        with warehouse.read() as connection:
+            outcomes.update(stored_imports(connection, account.name, segment_ids, window))
     missing = [segment_id for segment_id in segment_ids if segment_id not in outcomes]
     if missing:
         try:
@@ -90,6 +97,7 @@ def import_account(
                 account=account,
                 window=window,
                 imports=imports,
+                in_full=in_full,
                 downloads=downloads,
                 run_id=run_id,
                 progress=progress,
@@ -126,7 +134,7 @@ def _fetch_shared_changes(
         for segment in history.values()
         if segment.last_requested_at is not None
         and not segment.is_superseded
-        and not segment.is_full_due(run.window, run.imports.reconcile_every_days)
+        and not _is_full_due(run, segment)
     ]
     if not since or not run.plan.exported:
         return None
@@ -149,14 +157,13 @@ def _import_segment(
         with scratch_folder(folder, segment_id) as segment_folder:
             scratch = Scratch(segment_folder)
             try:
-                is_full = history.is_full_due(run.window, run.imports.reconcile_every_days)
-                if is_full or changes is None:
+                if _is_full_due(run, history) or changes is None:
                     return import_in_full(run, segment_id, history, scratch)
                 if isinstance(changes, Exception):
                     raise changes
                 try:
                     return import_changes(run, segment_id, history, scratch, changes)
-                except WrongDeliveryError as error:
+                except (WrongDeliveryError, MiscountedError) as error:
                     logger.warning(
                         "account %s: segment %s is imported in full instead, because %s",
                         *(run.account.name, segment_id, error.message),
@@ -172,8 +179,22 @@ def _import_segment(
         return error
 
 
+def _is_full_due(run: AccountRun, history: SegmentHistory) -> bool:
+    return run.in_full or history.is_full_due(run.window, run.imports.reconcile_every_days)
+
+
 def _land_superseded(run: AccountRun, segment_id: str) -> SegmentImported:
-    """Note that the window is past: Emarsys tells how things are, not how they were."""
+    """Note that the window is past: Emarsys tells how things are, not how they were.
+
+    Raises:
+        PastWindowError: a full import was asked for, which would replace the rows by none.
+    """
+    if run.in_full:
+        raise PastWindowError(
+            f"segment {segment_id} of account {run.account.name} has landed in a window later than "
+            f"{run.window.key}",
+            "Reconcile its newest window: Emarsys shows only the present",
+        )
     nothing = Delivery(
         mode="superseded",
         requested_at=run.now(),

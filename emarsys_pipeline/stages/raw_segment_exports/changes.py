@@ -86,6 +86,7 @@ def import_changes(
     members = load_members(run, tally, scratch, segment_id)
     refuse_miscounted(run, tally, segment_id, members, counted)
     scratch.load_previous(run, segment_id, history)
+    scratch.load_replaced(run, segment_id)
     refuse_shrunken(run, segment_id, members, scratch.count("previous"))
     scratch.load_export("delivered", changes, run.plan.exported)
     scratch.run("changes_of_members.sql")

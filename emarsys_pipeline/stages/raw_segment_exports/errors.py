@@ -7,7 +7,9 @@
     +-- UnknownSegmentError       a configured segment is not in the account
     +-- TooManyContactsError      the segment is above the limit; nothing was exported
     +-- SuspiciousDeliveryError   complete, as far as one can tell, but unbelievably small
+    |   +-- MiscountedError       its size is not that of the segment just before or just after
     +-- WrongDeliveryError        rows or columns are not those that were asked for
+    +-- PastWindowError           a later window has landed, and Emarsys cannot show the past
 """
 
 
@@ -46,5 +48,13 @@ class SuspiciousDeliveryError(SegmentImportError):
     """A segment is empty or has shrunk so much that it looks like a fault."""
 
 
+class MiscountedError(SuspiciousDeliveryError):
+    """More or fewer contacts came than the segment had just before and just after."""
+
+
 class WrongDeliveryError(SegmentImportError):
     """What arrived is not what was asked for."""
+
+
+class PastWindowError(SegmentImportError):
+    """A window that is not the segment's newest was to be imported again."""

@@ -1,8 +1,8 @@
 """Running one export, with its intent on record before Emarsys is asked.
 
 A run that is killed between the request and the note of its id leaves an intent without an id:
-the next run reports it as abandoned. If that export is still being made, Emarsys refuses an equal
-one with reply code 4001, and we wait until it is through.
+the next run reports the orphan and notes it as abandoned. If that export is still being made,
+Emarsys refuses an equal one with reply code 4001, and we wait until it is through.
 """
 
 import hashlib
@@ -10,12 +10,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from emarsys_pipeline.emarsys import errors
 from emarsys_pipeline.stages.raw_segment_exports.run import AccountRun, Tally
 from emarsys_pipeline.warehouse import load_sql
+from emarsys_pipeline.windows import KEY_FORMAT
 
 logger = logging.getLogger(__name__)
 
@@ -154,10 +155,16 @@ def _record_intent(
         "kind": kind,
         "segment_id": segment_id,
     }
+    patience = timedelta(seconds=2 * run.imports.export_deadline_seconds)
+    open_before = {**partition, "given_up_before": intended_at - patience}
     with run.warehouse.write() as connection:
         orphans = connection.execute(
-            load_sql(__package__, "abandon_intents.sql"), {**partition, "finished_at": intended_at}
+            load_sql(__package__, "open_intents.sql"), open_before
         ).fetchall()
+        connection.execute(
+            load_sql(__package__, "abandon_intents.sql"),
+            {**open_before, "finished_at": intended_at},
+        )
         connection.execute(
             load_sql(__package__, "record_intent.sql"),
             {
@@ -167,11 +174,12 @@ def _record_intent(
                 "run_id": run.run_id,
             },
         )
-    if orphans[0][0]:
+    for window_start, asked_at, export_id in orphans:
         logger.warning(
-            "account %s: %d export(s) of %s in window %s were left open by an earlier run; they "
-            "are not used, and one replacement is started",
-            *(run.account.name, orphans[0][0], segment_id or "changes", run.window.key),
+            "account %s: an export of %s, asked for at %s in window %s, was left open by an "
+            "earlier run (export id %s); it is not used, and one replacement is started",
+            *(run.account.name, segment_id or "changes", f"{asked_at:%Y-%m-%d %H:%M:%SZ}"),
+            *(f"{window_start:{KEY_FORMAT}}", export_id or "not known"),
         )
     return intent_id
 

@@ -1,7 +1,10 @@
 -- Reads: labelled (by contact, from an export), looked_up (more fields of those), fetched (whole
--- contacts by getdata), to_fetch (why each was fetched), members, previous.
+-- contacts by getdata), to_fetch (why each was fetched), members, previous, replaced (what an import
+-- of the same window delivered before).
 -- Gives: one row per contact delivered or departed. A contact that was to be
--- fetched and was not found has been deleted since: it counts as departed.
+-- fetched and was not found has been deleted since: it counts as departed. One that the replaced
+-- rows show to have entered in this window, and that is gone, has passed: its values are kept, so
+-- that a contact once known does not vanish.
 with delivered as (
     select
         labelled.contact_id,
@@ -49,3 +52,11 @@ select
     $requested_at as requested_at,
     null as export_id
 from departed
+
+union all by name
+
+select * replace ('passed' as kind)
+from replaced
+where $is_full
+    and contact_id not in (select contact_id from delivered)
+    and contact_id not in (select contact_id from previous)

@@ -44,6 +44,7 @@ def import_in_full(
     members = load_members(run, tally, scratch, segment_id)
     refuse_miscounted(run, tally, segment_id, members, counted)
     scratch.load_previous(run, segment_id, history)
+    scratch.load_replaced(run, segment_id)
     refuse_shrunken(run, segment_id, members, scratch.count("previous"))
     exported = None
     if run.plan.exported:

@@ -65,3 +65,14 @@ def write_previous_members(
                 "last_full": history.last_full or window.start,
             },
         ).write_parquet(str(path))
+
+
+def write_replaced_rows(
+    warehouse: Warehouse, account: str, segment_id: str, window: Window, path: Path
+) -> None:
+    """Write what an import that landed before in this window delivered to a Parquet file."""
+    with warehouse.read() as connection:
+        connection.sql(
+            load_sql(__package__, "replaced_rows.sql"),
+            params={"account": account, "segment_id": segment_id, "window_start": window.start},
+        ).write_parquet(str(path))

@@ -4,7 +4,10 @@ An empty answer read as "everyone left" would withdraw nothing at once, but it w
 contact store; a short one would do so in part.
 """
 
-from emarsys_pipeline.stages.raw_segment_exports.errors import SuspiciousDeliveryError
+from emarsys_pipeline.stages.raw_segment_exports.errors import (
+    MiscountedError,
+    SuspiciousDeliveryError,
+)
 from emarsys_pipeline.stages.raw_segment_exports.members import count_members
 from emarsys_pipeline.stages.raw_segment_exports.run import AccountRun, Tally
 
@@ -41,14 +44,14 @@ def refuse_miscounted(
         before: Emarsys's count just before; None, without the permission to count, checks nothing.
 
     Raises:
-        SuspiciousDeliveryError: neither count explains the delivery.
+        MiscountedError: neither count explains the delivery.
     """
     if before is None or _is_between(run, delivered, before, before):
         return
     after = count_members(run, tally, segment_id)
     if after is not None and _is_between(run, delivered, before, after):
         return
-    raise SuspiciousDeliveryError(
+    raise MiscountedError(
         f"segment {segment_id} of account {run.account.name} delivered {delivered:,} contacts, "
         f"but had {before:,} just before" + ("" if after is None else f" and {after:,} just after"),
         f"Run the import again; more than {run.imports.count_tolerance:.1%} of difference "

@@ -8,4 +8,4 @@ where account = $account
     and window_start >= $last_full
     and window_start < $window_start
 group by contact_id
-having max_by(kind, window_start) <> 'left'
+having max_by(kind, window_start) not in ('left', 'passed')

@@ -19,6 +19,7 @@ class AccountRun:
     """One account, one window: the collaborators and the clock.
 
     Attributes:
+        in_full: whether every segment is imported in full, whatever its history.
         member_lists: held while a member list is read, because Emarsys evaluates one segment of
             an account at a time and answers 423 to the others.
     """
@@ -30,6 +31,7 @@ class AccountRun:
     imports: ImportSettings
     downloads: Path
     run_id: str
+    in_full: bool
     progress: Progress
     now: Callable[[], datetime]
     plan: FieldPlan

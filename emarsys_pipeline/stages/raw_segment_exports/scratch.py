@@ -20,6 +20,7 @@ from emarsys_pipeline.stages.raw_segment_exports.fields import EmarsysField
 from emarsys_pipeline.stages.raw_segment_exports.history import (
     SegmentHistory,
     write_previous_members,
+    write_replaced_rows,
 )
 from emarsys_pipeline.stages.raw_segment_exports.run import AccountRun
 from emarsys_pipeline.warehouse import load_sql, quote
@@ -101,6 +102,14 @@ class Scratch:
         )
         self.connection.execute(
             "create or replace table previous as from read_parquet($path)", {"path": str(path)}
+        )
+
+    def load_replaced(self, run: AccountRun, segment_id: str) -> None:
+        """Make the table ``replaced`` of the rows with values that the partition holds so far."""
+        path = self.folder / "replaced.parquet"
+        write_replaced_rows(run.warehouse, run.account.name, segment_id, run.window, path)
+        self.connection.execute(
+            "create or replace table replaced as from read_parquet($path)", {"path": str(path)}
         )
 
     def load_export(self, table: str, file: ExportedFile, fields: Sequence[EmarsysField]) -> int:

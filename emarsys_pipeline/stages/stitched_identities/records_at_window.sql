@@ -21,7 +21,7 @@ select
     phone_numbers,
     email_addresses
 from history
-where operation <> 'left'
+where row_hash is not null
 qualify row_number() over (
     partition by account, contact_id
     order by is_member desc, window_start desc, requested_at desc, segment_id
