@@ -12,6 +12,7 @@ from emarsys_pipeline.cli import (
     demo,
     doctor,
     explain,
+    identities,
     messages,
     metrics,
     project,
@@ -49,6 +50,7 @@ app.command()(messages.webhooks)
 app.add_typer(messages.inbox_app, name="inbox")
 messages.opt_in_app.command()(reconcile.reconcile)
 app.add_typer(messages.opt_in_app, name="opt-in")
+app.add_typer(identities.app, name="identities")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(actions.contact_app, name="contact")
 app.add_typer(actions.fields_app, name="fields")

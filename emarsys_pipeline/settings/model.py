@@ -165,6 +165,10 @@ class StitchingSettings(Section):
     blocked_identifiers: tuple[str, ...] = Field(
         default=(), description="a list of phone numbers and e-mail addresses that link nobody"
     )
+    block_placeholders: bool = Field(
+        default=True,
+        description="true or false: whether well-known junk, as test@test.com, links nobody",
+    )
     blocked_patterns: tuple[Annotated[str, AfterValidator(_pattern)], ...] = Field(
         default=(),
         description="a list of regular expressions (RE2) over whole identifiers that link nobody",

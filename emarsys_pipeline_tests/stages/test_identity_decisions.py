@@ -131,6 +131,21 @@ def test_a_join_links_what_shares_nothing_until_it_is_revoked(warehouse: Warehou
     ]
 
 
+def test_a_revoked_decision_leaves_no_trace_in_golden_records(warehouse: Warehouse) -> None:
+    """The window is stitched again each time, so its rows do not tell of what it was meanwhile."""
+    golden = "select * exclude (window_start) from identities order by identity_id"
+    add_contacts(warehouse, CHAIN)
+    stitch(warehouse, 0)
+    stitch(warehouse, 1)
+    whole = rows(warehouse, golden)
+    decision = decide(warehouse, "split", shop("a"), shop("c"))
+    stitch(warehouse, 1)
+    assert sorted(row[2] for row in rows(warehouse, golden)) == [1, 2]
+    decide(warehouse, "revoke", revoked=decision)
+    stitch(warehouse, 1)
+    assert rows(warehouse, golden) == whole
+
+
 def test_the_newest_decision_on_a_pair_holds_and_revoking_it_brings_the_older_back(
     warehouse: Warehouse,
 ) -> None:

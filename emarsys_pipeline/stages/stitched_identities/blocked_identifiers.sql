@@ -8,7 +8,9 @@ where action = 'release';
 
 create temp table blocked_identifiers as
 with listed as (
-    select kind, value from read_csv($path, header = true, all_varchar = true)
+    select kind, value
+    from read_csv($path, header = true, all_varchar = true)
+    where $block_placeholders
     union
     select case when contains(value, '@') then 'email' else 'phone' end as kind, value
     from (select unnest($configured::varchar[]) as value)

@@ -39,6 +39,7 @@ def load_decisions(
             load_sql(__package__, "blocked_identifiers.sql"),
             {
                 "path": str(path),
+                "block_placeholders": stitching.block_placeholders,
                 "configured": [value.lower() for value in stitching.blocked_identifiers],
             },
         )

@@ -84,6 +84,7 @@ def stitch_identities(
     """
     with warehouse.write() as connection:
         ensure_property_columns(connection, property_types)
+        is_again = not _is_next(connection, window.start)
         result, changed = _stitch_window(connection, window.start, stitching, run_id)
         later = _later_windows(connection, window.start)
         if changed:
@@ -91,8 +92,11 @@ def stitch_identities(
                 _stitch_window(connection, start, stitching, run_id)
         if changed or not later:
             newest = later[-1] if later else window.start
-            write_golden_records(connection, newest, property_types, rebuild=bool(later))
-        _drop_temporary(connection)
+            # A window that changed tells what moved since the window before, not what moved since
+            # it was stitched last.
+            is_rebuilt = bool(later) or (is_again and changed)
+            write_golden_records(connection, newest, property_types, rebuild=is_rebuilt)
+        drop_temporary(connection)
     return result
 
 
@@ -102,9 +106,10 @@ def _stitch_window(
     stitching: StitchingSettings,
     run_id: str,
 ) -> tuple[IdentitiesStitched, bool]:
-    _drop_temporary(connection)
+    drop_temporary(connection)
     at_window = {"window_start": window_start}
     map_records(connection, window_start, stitching)
+    connection.execute(load_sql(__package__, "erased_members.sql"), at_window)
     if _is_next(connection, window_start):
         connection.execute(load_sql(__package__, "previous_members.sql"))
     else:
@@ -139,7 +144,6 @@ def map_records(
     resolve_components(connection)
     guard_components(connection, stitching)
     connection.execute(load_sql(__package__, "identity_map.sql"))
-    connection.execute(load_sql(__package__, "erased_members.sql"), {"window_start": window_start})
     connection.execute(load_sql(__package__, "shared_identities.sql"))
 
 
@@ -209,6 +213,7 @@ def _write_window(
     return IdentitiesStitched(**dict(zip(names, rows[0], strict=True)))
 
 
-def _drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
+def drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop the temporary tables of a stitch, so that another one can make them."""
     for table in _TEMPORARY:
         connection.execute(" ".join(["drop table if exists", f"temp.{table}"]))

@@ -1,0 +1,1 @@
+"""How right identities are on the sandbox's default data, with and without the guards."""
