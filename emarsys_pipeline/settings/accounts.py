@@ -152,8 +152,8 @@ class OptInSettings(Section):
     create_missing_contacts: bool = Field(
         default=False,
         description=(
-            "true or false: whether an opt-in whose contact was deleted in Emarsys makes it anew, by "
-            "its e-mail address or phone number"
+            "true or false: whether an opt-in whose contact was deleted in Emarsys makes it anew, "
+            "by its e-mail address or phone number"
         ),
     )
 

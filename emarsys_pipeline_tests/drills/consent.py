@@ -1,0 +1,191 @@
+"""Consent under fire: decisions by webhook, workers, kills and faults; and what must hold after.
+
+Each round lets people decide while something goes wrong, waits until it is quiet, and compares the
+sandbox with the set of all decisions so far. First each named point of a kill and each disturbance
+comes alone, then three at once, chosen by the seed. Dead letters are sent again every few rounds.
+
+    python -m emarsys_pipeline_tests.drills.consent --minutes 10 [--seed N] [--only NAME ...]
+
+The exit code is 1 when a promise was broken; what was broken is printed with the round and seed.
+"""
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from emarsys_pipeline.sandbox.process import running_sandbox
+from emarsys_pipeline.stages.opt_in_pushes import replay_dead_letters
+from emarsys_pipeline_tests.drills import disturbances as what
+from emarsys_pipeline_tests.drills.checks import Found, look
+from emarsys_pipeline_tests.drills.people import Crowd, tell
+from emarsys_pipeline_tests.drills.stage import Stage, prepared
+from emarsys_pipeline_tests.drills.worker import POINTS
+
+PEOPLE = 30
+DECISIONS_PER_ROUND = 24
+GAP_SECONDS = 0.05
+SERVICE_DOWN_SECONDS = 0.3
+REPLAY_EVERY = 5
+ROUND_SECONDS = 1.0
+
+
+@dataclass
+class Drill:
+    """A drill in progress, and what it has counted."""
+
+    stage: Stage
+    seed: int
+    chosen: tuple[str, ...]
+    crowd: Crowd
+    log_start: int
+    deaths: Counter[str] = field(default_factory=Counter)
+    faults_met: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def play(self, number: int) -> tuple[what.Round, Found]:
+        """One round, from the first decision to the comparison."""
+        chance = random.Random(f"{self.seed}/{number}")  # noqa: S311 - no secret
+        round_ = what.plan(number, tuple(POINTS), self.chosen, self.seed)
+        self.seen.update(round_.names)
+        stop = self.stage.folder / f"stop{number}"
+        what.set_faults(self.stage.sandbox, round_.names, chance)
+        for _ in range(2 if what.TWO_WORKERS in round_.names else 1):
+            self.stage.start_worker(stop, round_.point, round_.hits)
+        telling = tell(
+            self.crowd.decide(DECISIONS_PER_ROUND),
+            self.stage.url,
+            chance=chance if what.DISORDER in round_.names else None,
+            gap_seconds=GAP_SECONDS,
+        )
+        self._disturb(round_, chance, stop)
+        telling.join()
+        self._disturb(round_, chance, stop)
+        self.faults_met += sum(int(rule["met"]) for rule in self.stage.sandbox.faults())
+        self.stage.sandbox.clear_faults()
+        stop.touch()
+        self.deaths[round_.point or what.RANDOM_KILLS] += self.stage.end_workers()
+        if number % REPLAY_EVERY == REPLAY_EVERY - 1:
+            replay_dead_letters(self.stage.warehouse, None)
+        self.stage.come_to_rest()
+        return round_, look(self.stage.warehouse, self.stage.sandbox, self.crowd, self.log_start)
+
+    def _disturb(self, round_: what.Round, chance: random.Random, stop: Path) -> None:
+        """About a second of what the driver itself does."""
+        ends_at = time.monotonic() + ROUND_SECONDS
+        if what.SERVICE_KILLS in round_.names:
+            time.sleep(chance.uniform(0, 0.5))
+            self.stage.kill_service()
+            time.sleep(SERVICE_DOWN_SECONDS)
+            self.stage.start_service()
+        if "revoked tokens" in round_.names:
+            self.stage.sandbox.revoke_tokens()
+        while time.monotonic() < ends_at:
+            if what.RANDOM_KILLS in round_.names:
+                time.sleep(chance.uniform(0.05, 0.4))
+                self.stage.kill_worker(chance.randrange(len(self.stage.workers)))
+            died = self.stage.replace_dead(stop)
+            self.deaths[round_.point or what.RANDOM_KILLS] += died
+            time.sleep(0.05)
+
+
+def run(
+    rounds: int,
+    *,
+    seed: int,
+    seconds: float = 0.0,
+    chosen: tuple[str, ...] = what.NAMES,
+    people: int = PEOPLE,
+    say: bool = True,
+) -> list[str]:
+    """Play these rounds, and more until ``seconds`` are over.
+
+    Returns:
+        Every promise that was broken, with its round and seed; none is played after it.
+    """
+    broken: list[str] = []
+    started = time.monotonic()
+    with (
+        TemporaryDirectory(prefix="consent-drill-") as folder,
+        running_sandbox(contacts=200, seed=seed % 1000) as sandbox,
+        prepared(sandbox, Path(folder), people) as stage,
+    ):
+        chance = random.Random(seed)  # noqa: S311 - no secret
+        drill = Drill(stage, seed, chosen, Crowd(stage.people, chance), _end_of_log(stage))
+        number, found = 0, None
+        while number < rounds or time.monotonic() - started < seconds:
+            round_, found = drill.play(number)
+            number += 1
+            broken += [f"round {number} ({round_}), seed {seed}: {each}" for each in found.broken]
+            if say:
+                tell_line(
+                    f"round {number}: {round_}: {len(found.broken)} broken,"
+                    f" {found.dead_letters} dead letters, {time.monotonic() - started:.0f} s"
+                )
+            if found.broken:
+                break
+        if say and found is not None:
+            _summarise(drill, found, number, time.monotonic() - started)
+    return broken
+
+
+def _summarise(drill: Drill, found: Found, rounds: int, seconds: float) -> None:
+    with drill.stage.warehouse.read() as connection:
+        outcomes = connection.execute(
+            "select outcome, count(*) from opt_in_pushes group by outcome order by outcome"
+        ).fetchall()
+    tell_line(
+        f"{rounds} rounds in {seconds:.0f} s, seed {drill.seed}:"
+        f" {len(drill.crowd.events):,} decisions, {found.attempts:,} attempts,"
+        f" {found.writes:,} values written, {drill.faults_met} requests met a fault,"
+        f" {sum(drill.deaths.values())} processes killed"
+    )
+    tell_line("attempts by outcome: " + ", ".join(f"{name} {rows:,}" for name, rows in outcomes))
+    for name, rounds_with in sorted(drill.seen.items()):
+        tell_line(f"  {name}: in {rounds_with} rounds")
+    for point, deaths in sorted(drill.deaths.items()):
+        tell_line(f"  killed: {point}: {deaths}")
+
+
+def _end_of_log(stage: Stage) -> int:
+    return max((write["sequence"] for write in stage.sandbox.log()), default=0)
+
+
+def tell_line(text: str) -> None:
+    """Write one line at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the drill as asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=0, help="how many at least")
+    parser.add_argument("--minutes", type=float, default=0, help="how long at least")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument(
+        "--only", action="append", choices=what.NAMES, metavar="NAME", help=", ".join(what.NAMES)
+    )
+    asked = parser.parse_args()
+    tell_line(f"seed {asked.seed}")
+    chosen = tuple(asked.only) if asked.only else what.NAMES
+    broken = run(
+        asked.rounds,
+        seed=asked.seed,
+        seconds=60 * asked.minutes,
+        chosen=chosen,
+        people=asked.people,
+    )
+    for each in broken:
+        tell_line(each)
+    tell_line("every promise was kept" if not broken else f"{len(broken)} broken promises")
+    raise SystemExit(bool(broken))
+
+
+if __name__ == "__main__":
+    main()
