@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -275,36 +274,3 @@ def test_simultaneous_requests_share_commits(tmp_path: Path) -> None:
         text = requests.get(f"{running.url}/metrics", timeout=10).text
     commits = float(text.split("inbox_commit_deliveries_count ")[1].split()[0])
     assert commits < 16
-
-
-@pytest.mark.slow
-def test_no_answered_event_is_lost_when_the_service_is_killed(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.sqlite"
-    answered: set[str] = set()
-    sent: set[str] = set()
-    for life in range(3):
-        with running_service(path) as service, ThreadPoolExecutor(8) as pool:
-            killer = threading.Timer(0.7 + 0.2 * life, service.kill)
-            killer.start()
-            for worker in range(8):
-                pool.submit(send_until_refused, service, f"{life}-{worker}", sent, answered)
-            killer.join()
-    with Inbox(path) as inbox:
-        kept = inbox.fetch("consent")["event_id"].to_pylist()
-    assert len(answered) > 100
-    assert len(kept) == len(set(kept))
-    assert answered <= set(kept) <= sent
-
-
-def send_until_refused(service: Service, prefix: str, sent: set[str], answered: set[str]) -> None:
-    number = 0
-    while True:
-        event_id = f"{prefix}-{number}"
-        number += 1
-        sent.add(event_id)
-        try:
-            response = post(service, CONSENT, event(event_id))
-        except requests.RequestException:
-            return
-        if response.status_code == 202:
-            answered.add(event_id)
