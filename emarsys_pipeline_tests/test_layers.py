@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "windows": set(),
     "emarsys": set(),
+    "messaging": set(),
     "sandbox": set(),
     "settings": {"windows"},
     "inbox": {"windows"},
@@ -24,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runbook": set(),
     "alerts": {"settings"},
     "connect": {"emarsys", "settings"},
-    "stages": {"clock", "emarsys", "inbox", "settings", "warehouse", "windows"},
+    "stages": {"clock", "emarsys", "inbox", "messaging", "settings", "warehouse", "windows"},
     "doctor": {"connect", "emarsys", "settings", "stages"},
     "explain": {"settings", "stages", "warehouse", "windows"},
     "defs": {
@@ -36,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "runbook",
             "emarsys",
             "inbox",
+            "messaging",
             "settings",
             "stages",
             "warehouse",
@@ -48,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Where each library may be imported: folders, or single files.
 USED_BY: dict[str, set[str]] = {
-    "requests": {"alerts", "emarsys", "sandbox", "inbox", "cli"},
+    "requests": {"alerts", "emarsys", "messaging", "sandbox", "inbox", "cli"},
     "duckdb": {"warehouse", "sandbox", "stages", "defs", "explain", "cli"},
     "sqlite3": {"alerts", "inbox", "emarsys/rate_limit.py"},
     "dagster": {"defs", "definitions.py", "cli"},

@@ -11,6 +11,7 @@ import pytest
 from emarsys_pipeline.settings import (
     CONFIG_VARIABLE,
     FieldMapping,
+    MessagingSettings,
     OAuth2Connection,
     SecretReference,
     SegmentReference,
@@ -22,6 +23,7 @@ from emarsys_pipeline.settings import (
     load_settings,
 )
 from emarsys_pipeline.settings.accounts import RESERVED_PROPERTIES
+from emarsys_pipeline.stages.contact_upserts import MERGED_INTO
 
 VALID = """\
 windows: {start: 2026-01-01T00:00:00Z}
@@ -103,12 +105,22 @@ def test_the_example_loads_and_shows_every_key_with_its_default(tmp_path: Path) 
     uncommented = re.sub(r"^(  +)# (?=[a-z_]+: )", r"\1", uncommented, flags=re.MULTILINE)
     uncommented = uncommented.replace("birth_date: date", "city: varchar")
     everything = load_settings(written(tmp_path, uncommented))
-    for name in Settings.model_fields.keys() - {"path", "properties", "webhooks"}:
+    for name in Settings.model_fields.keys() - {"path", "properties", "webhooks", "messaging"}:
         assert getattr(everything, name) == getattr(from_package, name), name
     secrets = {"platform_secret", "emarsys_secret", "emarsys_legacy_secret"}
     assert everything.webhooks.model_dump(exclude=secrets) == from_package.webhooks.model_dump(
         exclude=secrets
     )
+    assert from_package.messaging == MessagingSettings()
+    for way, required in (
+        (everything.messaging.hand_over, {"folder"}),
+        (everything.messaging.http, {"url", "secret"}),
+    ):
+        assert way is not None
+        defaults = {name: each.default for name, each in type(way).model_fields.items()}
+        shown = way.model_dump(exclude=required)
+        assert shown == {name: defaults[name] for name in shown}
+        assert way.model_fields_set == defaults.keys()
     for section in Settings.model_fields.keys() - {"path"}:
         assert section in everything.model_fields_set, section
         value = getattr(everything, section)
@@ -448,4 +460,4 @@ def test_no_property_can_take_a_column_of_the_tables() -> None:
         body = schema.read_text(encoding="utf-8").split(f"create table {name} (")[1].split(");")[0]
         columns.update(COLUMN.findall(body))
     added_by_views = {"changed_window_start", "opt_in_read_at", "opt_in_value"}
-    assert columns | added_by_views == RESERVED_PROPERTIES
+    assert columns | added_by_views | {MERGED_INTO} == RESERVED_PROPERTIES

@@ -37,6 +37,12 @@ def opt_in_deltas_condition() -> Condition:
     return (_is_stale(stitched) & _is_quiet()).with_label("identities were stitched")
 
 
+def contact_upserts_condition() -> Condition:
+    """Run a window when its identities, and with them its golden records, were stitched."""
+    stitched = dg.AssetSelection.assets("stitched_identities")
+    return (_is_stale(stitched) & _is_quiet()).with_label("golden records were written")
+
+
 def newest_window_check_condition(cron_schedule: str) -> AutomationCondition[dg.AssetCheckKey]:
     """Run a check on every tick of ``cron_schedule`` (UTC)."""
     return AutomationCondition.cron_tick_passed(cron_schedule, "UTC")
@@ -49,8 +55,8 @@ def build_automation_sensor() -> dg.AutomationConditionSensorDefinition:
         target=dg.AssetSelection.all(),
         description=(
             "Links the stages: stitches a window when its segments have landed or failed, and "
-            "derives opt-in deltas when identities were stitched. Stopped, data waits after the "
-            "import until somebody materializes the stages by hand."
+            "derives opt-in deltas and contact upserts when identities were stitched. Stopped, "
+            "data waits after the import until somebody materializes the stages by hand."
         ),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=EVALUATION_INTERVAL_SECONDS,

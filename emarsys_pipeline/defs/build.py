@@ -12,6 +12,9 @@ from emarsys_pipeline.defs.automation_events.assets import (
     build_automation_events_asset,
     build_automation_inbox_sensor,
 )
+from emarsys_pipeline.defs.contact_upserts.assets import build_upsert_asset
+from emarsys_pipeline.defs.contact_upserts.pushes import build_upsert_push_asset
+from emarsys_pipeline.defs.contact_upserts.sensor import build_upsert_sensor
 from emarsys_pipeline.defs.emarsys_import.assets import build_import_assets
 from emarsys_pipeline.defs.emarsys_import.catalogue_sensor import build_catalogue_sensor
 from emarsys_pipeline.defs.emarsys_import.checks import build_newest_window_check
@@ -19,6 +22,7 @@ from emarsys_pipeline.defs.emarsys_import.readiness import build_readiness_check
 from emarsys_pipeline.defs.identities.assets import build_identity_asset
 from emarsys_pipeline.defs.jobs import (
     ACCOUNT_READY,
+    CONTACT_UPSERT_PUSH,
     OPT_IN_PUSH,
     OPT_IN_SYNC,
     SEGMENT_IMPORT,
@@ -63,6 +67,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
 def _build(settings: Settings) -> dg.Definitions:
     partitions = Partitions(settings.windows.grid)
     delay_minutes = settings.windows.delay_minutes
+    http = settings.messaging.http
     return dg.Definitions(
         assets=[
             build_import_assets(settings, partitions),
@@ -72,6 +77,8 @@ def _build(settings: Settings) -> dg.Definitions:
             build_delta_asset(settings, partitions),
             build_drift_asset(settings, partitions),
             build_push_asset(settings),
+            build_upsert_asset(settings, partitions),
+            *([] if http is None else [build_upsert_push_asset(settings, http)]),
         ],
         asset_checks=[
             build_newest_window_check(partitions, delay_minutes=delay_minutes),
@@ -86,6 +93,7 @@ def _build(settings: Settings) -> dg.Definitions:
             OPT_IN_PUSH,
             OPT_IN_RECONCILIATION,
             AUTOMATION_INGEST,
+            *([] if http is None else [CONTACT_UPSERT_PUSH]),
             *build_action_jobs(settings),
         ],
         schedules=[
@@ -96,6 +104,7 @@ def _build(settings: Settings) -> dg.Definitions:
             build_catalogue_sensor(settings, partitions),
             build_opt_in_sensor(settings, partitions),
             build_automation_inbox_sensor(partitions),
+            *([] if http is None else [build_upsert_sensor(http)]),
             build_automation_sensor(),
             build_alert_sensor(settings),
         ],

@@ -61,3 +61,13 @@ OPT_IN_PUSH = dg.define_asset_job(
         "requests without an answer that must be settled by reading back."
     ),
 )
+
+
+CONTACT_UPSERT_PUSH = dg.define_asset_job(
+    "contact_upsert_push",
+    selection=dg.AssetSelection.assets("contact_upsert_pushes"),
+    description=(
+        "Tells the messaging platform of the persons that are due: not yet told, retries whose "
+        "time has come, and requests without an answer. There only with messaging.http."
+    ),
+)

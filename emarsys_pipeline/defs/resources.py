@@ -14,6 +14,7 @@ from pydantic import Field
 from emarsys_pipeline.connect import connect
 from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.inbox import Inbox
+from emarsys_pipeline.messaging import MessagingClient
 from emarsys_pipeline.settings import (
     AccountSettings,
     OAuth2Connection,
@@ -125,9 +126,41 @@ class EmarsysAccounts(dg.ConfigurableResource[None]):
             yield client
 
 
+class MessagingResource(dg.ConfigurableResource[None]):
+    """The messaging platform's contact API; the key by the name of its variable."""
+
+    url: str = Field(description="Address that takes contact upserts")
+    secret_variable: str = Field(description="Environment variable that holds the API key")
+    timeout_seconds: float = Field(description="How long to wait for an answer")
+
+    @contextmanager
+    def client(self) -> Iterator[MessagingClient]:
+        """A client of the platform.
+
+        Raises:
+            SettingsError: the key's environment variable is not set.
+        """
+        key = SecretReference(self.secret_variable).reveal()
+        with MessagingClient(self.url, key, timeout_seconds=self.timeout_seconds) as client:
+            yield client
+
+
 def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[None]]:
     """All resources, by the names under which assets and sensors ask for them."""
+    http = settings.messaging.http
+    messaging = (
+        {}
+        if http is None
+        else {
+            "messaging": MessagingResource(
+                url=http.url,
+                secret_variable=http.secret.variable,
+                timeout_seconds=http.timeout_seconds,
+            )
+        }
+    )
     return {
+        **messaging,
         "warehouse": WarehouseResource(
             directory=str(settings.warehouse_directory),
             publish_interval_seconds=settings.publish.min_interval_seconds,

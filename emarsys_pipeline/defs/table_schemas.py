@@ -143,6 +143,42 @@ _COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         **_RUN,
         "key_field_id": ("varchar", "Field that named the contact; null: its id"),
     },
+    "contact_upserts": {
+        **_WINDOW,
+        "upsert_id": ("varchar", "Stable id of the upsert: the same in every run"),
+        "identity_id": ("varchar", "The person; its external reference at the messaging side"),
+        "operation": ("varchar", "new, changed or retired"),
+        "merged_into": ("varchar", "Of a retired person: the one its contacts belong to since"),
+        "emarsys_contacts": ("bigint", "Emarsys contacts of the person"),
+        "platform_contact_ids": ("varchar[]", "Messaging-side contacts of the person"),
+        "phone_numbers": ("varchar[]", "Valid phone numbers, E.164"),
+        "email_addresses": ("varchar[]", "Valid e-mail addresses, normalised"),
+        "properties": ("varchar", "JSON: value by property; null: a value told before is gone"),
+        "changed_properties": ("varchar[]", "What differs from the upsert before"),
+        "content_hash": ("varchar", "Hash of numbers, addresses and properties"),
+        "predecessor": ("varchar", "The upsert that it follows; part of its id"),
+        "derived_at": ("timestamptz", "When the upsert was derived, UTC"),
+        **_RUN,
+    },
+    "contact_upsert_pushes": {
+        **_WINDOW,
+        "upsert_id": ("varchar", "The upsert that was sent"),
+        "identity_id": ("varchar", "The person"),
+        "batch_id": ("varchar", "The requests whose intents were committed together"),
+        "attempt": ("integer", "Which attempt at this upsert it was, from 1"),
+        "outcome": (
+            "varchar",
+            "sending, accepted, rejected, unknown, repeated, unsent or superseded",
+        ),
+        "is_retryable": ("boolean", "Whether it will be tried again"),
+        "retry_at": ("timestamptz", "When the next attempt is due, UTC"),
+        "http_status": ("integer", "HTTP status of the answer"),
+        "reply_text": ("varchar", "What the platform said, without personal data"),
+        "remedy": ("varchar", "What to do about a rejection"),
+        "intended_at": ("timestamptz", "When the request was built, UTC"),
+        "settled_at": ("timestamptz", "When the outcome was known, UTC"),
+        **_RUN,
+    },
 }
 
 
@@ -156,6 +192,8 @@ _VIEWS = {
     "opt_in_deltas": "opt_in_deliveries",
     "opt_in_pushes": "opt_in_deliveries",
     "opt_in_drift": "opt_in_drift",
+    "contact_upserts": "contact_upserts",
+    "contact_upsert_pushes": "contact_upserts",
 }
 
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from typing import Any
 
 from starlette.applications import Starlette
-from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from emarsys_pipeline.sandbox import oauth
+from emarsys_pipeline.sandbox import oauth, platform_api
+from emarsys_pipeline.sandbox.answers import CYCLE, http_date, send_answer
 from emarsys_pipeline.sandbox.control import control_routes
 from emarsys_pipeline.sandbox.description import description_routes
 from emarsys_pipeline.sandbox.exports import ExportRunner
 from emarsys_pipeline.sandbox.fault_answers import answer_of_fault
-from emarsys_pipeline.sandbox.faults import FaultRule
 from emarsys_pipeline.sandbox.gate import Answer, Gate, RawRequest
 from emarsys_pipeline.sandbox.rate import too_many_requests
 from emarsys_pipeline.sandbox.replies import ApiError, Reply, refusal
@@ -59,7 +55,6 @@ _AREAS = (
 )
 
 _TOKENS_PER_MINUTE = 50
-_CYCLE = "emarsys_sandbox.request_cycle"
 
 
 def api_routes() -> list[ApiRoute]:
@@ -107,77 +102,6 @@ class _Api:
         await send_answer(answer, headers, scope, send)
 
 
-def http_date(clock_skew_seconds: float) -> str:
-    """Return the server's time for the Date header."""
-    skew = timedelta(seconds=clock_skew_seconds)
-    return format_datetime(datetime.now(UTC) + skew, usegmt=True)
-
-
-async def send_answer(answer: Answer, headers: dict[str, str], scope: Scope, send: Send) -> None:
-    """Send an answer, or what a fault leaves of it."""
-    fault = answer.fault.name if answer.fault is not None else None
-    if fault in ("reset_before_answer", "commit_then_drop"):
-        drop_connection(scope)
-        return
-    if fault == "slow_answer":
-        await asyncio.sleep(_wait_seconds(answer.fault))
-    content = answer.reply.content
-    if isinstance(content, bytes):
-        headers["Content-Length"] = str(len(content))
-    await send(
-        {
-            "type": "http.response.start",
-            "status": answer.reply.http_status,
-            "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()],
-        }
-    )
-    if fault in ("reset_in_body", "dripping_answer"):
-        await _send_spoilt(answer.fault, await _whole(content), scope, send)
-        return
-    if isinstance(content, bytes):
-        await send({"type": "http.response.body", "body": content})
-        return
-    async for piece in iterate_in_threadpool(content):
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _whole(content: bytes | Iterable[bytes]) -> bytes:
-    if isinstance(content, bytes):
-        return content
-    return await run_in_threadpool(b"".join, content)
-
-
-async def _send_spoilt(fault: FaultRule | None, body: bytes, scope: Scope, send: Send) -> None:
-    if fault is not None and fault.name == "reset_in_body":
-        await send(
-            {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
-        )
-        # Lets the first half leave before the connection goes.
-        await asyncio.sleep(0.05)
-        drop_connection(scope)
-        return
-    parts = 20
-    size = max(-(-len(body) // parts), 1)
-    for start in range(0, len(body), size):
-        await asyncio.sleep(_wait_seconds(fault) / parts)
-        await send(
-            {"type": "http.response.body", "body": body[start : start + size], "more_body": True}
-        )
-    await send({"type": "http.response.body", "body": b""})
-
-
-def _wait_seconds(fault: FaultRule | None) -> float:
-    return float(fault.details.get("wait_seconds", 5)) if fault is not None else 0.0
-
-
-def drop_connection(scope: Scope) -> None:
-    """Close the client's connection at once."""
-    cycle: Any = scope[_CYCLE]
-    cycle.transport.abort()
-    cycle.disconnected = True
-
-
 class SandboxApp:
     """The whole application, as the server calls it.
 
@@ -190,7 +114,7 @@ class SandboxApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        scope[_CYCLE] = getattr(send, "__self__", None)
+        scope[CYCLE] = getattr(send, "__self__", None)
         await self._app(scope, receive, send)
 
 
@@ -246,6 +170,7 @@ def make_app(state: State) -> SandboxApp:
     api = _Api(state, gate)
     app = Starlette(
         routes=[
+            Route(platform_api.PATH, platform_api.ContactApi(state), methods=["PUT"]),
             Mount("/api", app=api),
             Route("/oauth2/token", _Token(state), methods=["POST"]),
             Mount("/healthcheck", app=_healthcheck),

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from emarsys_pipeline.sandbox import oauth, platform, truth
+from emarsys_pipeline.sandbox import oauth, platform, platform_api, truth
 from emarsys_pipeline.sandbox.advance import advance, parse_duration
 from emarsys_pipeline.sandbox.faults import FAULTS
 from emarsys_pipeline.sandbox.permissions import switch_permissions
@@ -165,6 +165,9 @@ class _Control:
             return {"queued": len(documents)}
         return send_all(documents, delivery)
 
+    def upserts(self, values: dict[str, Any]) -> Any:
+        return platform_api.upsert_documents(self.state, int(values.get("after", 0)))
+
     def consents(self, values: dict[str, Any]) -> Any:
         since = values.get("since")
         return platform.consent_documents(self.state, since=None if since is None else _utc(since))
@@ -196,6 +199,8 @@ ABOUT = {
     "GET /truth/persons": "Who is the same person: contacts and platform contacts by person.",
     "GET /truth/consents": "The newest decision of each person and channel.",
     "GET /platform/contacts": "The messaging platform's contacts.",
+    "GET /platform/profiles": "What contact upserts made of each contact, by external reference.",
+    "GET /platform/upserts": "The contact upserts applied, in order; after=SEQUENCE narrows them.",
     "GET /platform/consents": "The decisions made on the platform, in order; since=MOMENT.",
     "POST /platform/decide": 'Let people decide: {"status": "granted", "count": 20}.',
     "POST /platform/webhooks": 'Send decisions once: {"url": ..., "duplicates": 2, ...}.',
@@ -229,6 +234,8 @@ def control_routes(state: State) -> list[Route]:
         _action("/truth/persons", lambda _values: truth.persons(state), "GET"),
         _action("/truth/consents", lambda _values: truth.latest_consents(state), "GET"),
         _action("/platform/contacts", lambda _v: platform.contact_documents(state), "GET"),
+        _action("/platform/profiles", lambda _v: platform_api.profile_documents(state), "GET"),
+        _action("/platform/upserts", control.upserts, "GET"),
         _action("/platform/consents", control.consents, "GET"),
         _action("/platform/decide", control.decide),
         _action("/platform/webhooks", control.send_consents),

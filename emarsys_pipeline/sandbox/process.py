@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 
+from emarsys_pipeline.sandbox.platform_api import API_KEY, PATH
 from emarsys_pipeline.sandbox.serve import Credentials
 
 _START_SECONDS = 120.0
@@ -40,6 +41,16 @@ class Sandbox:
     def token_url(self) -> str:
         """The OAuth2 token endpoint."""
         return f"{self.url}/oauth2/token"
+
+    @property
+    def platform_url(self) -> str:
+        """Where the messaging platform takes contact upserts."""
+        return self.url + PATH
+
+    @property
+    def platform_key(self) -> str:
+        """The API key of the messaging platform."""
+        return API_KEY
 
     def control(self, method: str, path: str, document: dict[str, Any] | None = None) -> Any:
         """Call the control API: a GET's document is its query. JSON lines come as a list."""
@@ -136,6 +147,15 @@ class Sandbox:
     def platform_contacts(self) -> list[dict[str, Any]]:
         """Return the messaging platform's contacts."""
         return list(self.control("GET", "platform/contacts"))
+
+    def platform_profiles(self) -> dict[str, dict[str, Any]]:
+        """Return what contact upserts made of each contact, by external reference."""
+        rows = self.control("GET", "platform/profiles")
+        return {row["external_reference_id"]: row for row in rows}
+
+    def platform_upserts(self, after: int = 0) -> list[dict[str, Any]]:
+        """Return the contact upserts applied, in order."""
+        return list(self.control("GET", "platform/upserts", {"after": after}))
 
     def platform_consents(self, since: str | None = None) -> list[dict[str, Any]]:
         """Return the decisions made on the messaging platform, in order."""

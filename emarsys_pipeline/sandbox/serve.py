@@ -19,6 +19,7 @@ import uvicorn
 
 from emarsys_pipeline.sandbox.app import make_app
 from emarsys_pipeline.sandbox.generate import generate_account
+from emarsys_pipeline.sandbox.platform_api import API_KEY, PATH
 from emarsys_pipeline.sandbox.state import State
 
 HOST = "127.0.0.1"
@@ -175,6 +176,7 @@ def _announcement(
   API v3 (OAuth2):  {url}/api/v3   client {credentials.client_id}, \
 secret {credentials.client_secret}
   token endpoint:   {token_url}
+  contact upserts:  {url}{PATH}   x-api-key {API_KEY}
   explained at:     {url}/   (for machines: {url}/openapi.json)
   state:            {state.path}
 Try:

@@ -97,6 +97,7 @@ class State:
         if not self._has_tables():
             self._connection.execute(read_sql("schema.sql"))
             create_catalogue(self._connection)
+        self._connection.execute(read_sql("platform_upserts.sql"))
         self.catalogue: Catalogue = load_catalogue(self._connection)
         self._switches = {**SWITCHES, **self._stored_settings()}
         self._last_request = self._highest("field_writes", "request")

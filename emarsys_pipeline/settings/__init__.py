@@ -16,6 +16,11 @@ from emarsys_pipeline.settings.alerts import AlertSettings, EmailTarget, Target,
 from emarsys_pipeline.settings.environment import child_environment, provide
 from emarsys_pipeline.settings.example import example_settings
 from emarsys_pipeline.settings.loading import CONFIG_VARIABLE, load_settings
+from emarsys_pipeline.settings.messaging import (
+    HandOverSettings,
+    MessagingHttpSettings,
+    MessagingSettings,
+)
 from emarsys_pipeline.settings.model import (
     ImportSettings,
     PublishSettings,
@@ -33,7 +38,10 @@ __all__ = [
     "AlertSettings",
     "EmailTarget",
     "FieldMapping",
+    "HandOverSettings",
     "ImportSettings",
+    "MessagingHttpSettings",
+    "MessagingSettings",
     "OAuth2Connection",
     "OptInSettings",
     "PublishSettings",

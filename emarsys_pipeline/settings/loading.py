@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from emarsys_pipeline.settings import accounts, alerts, model
+from emarsys_pipeline.settings import accounts, alerts, messaging, model
 from emarsys_pipeline.settings.document import Document, DocumentError, Place, parse
 from emarsys_pipeline.settings.example import EXAMPLE_NAME, example_settings
 from emarsys_pipeline.settings.secret import SettingsError
@@ -24,6 +24,9 @@ SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("pushes",): model.PushSettings,
     ("stitching",): model.StitchingSettings,
     ("webhooks",): model.WebhookSettings,
+    ("messaging",): messaging.MessagingSettings,
+    ("messaging", "hand_over"): messaging.HandOverSettings,
+    ("messaging", "http"): messaging.MessagingHttpSettings,
     ("publish",): model.PublishSettings,
     ("alerts",): alerts.AlertSettings,
     ("alerts", "targets", "webhook"): alerts.WebhookTarget,

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, field_validator, mode
 
 from emarsys_pipeline.settings.accounts import AccountSettings
 from emarsys_pipeline.settings.alerts import AlertSettings
+from emarsys_pipeline.settings.messaging import MessagingSettings
 from emarsys_pipeline.settings.secret import SecretReference, SettingsError
 from emarsys_pipeline.settings.sections import Mistakes, Section
 from emarsys_pipeline.windows import WindowGrid, is_window_length
@@ -243,6 +244,7 @@ class Settings(Section):
     )
     stitching: StitchingSettings = Field(default=StitchingSettings(), description="a mapping")
     webhooks: WebhookSettings = Field(default=WebhookSettings(), description="a mapping")
+    messaging: MessagingSettings = Field(default=MessagingSettings(), description="a mapping")
     publish: PublishSettings = Field(default=PublishSettings(), description="a mapping")
     alerts: AlertSettings = Field(default=AlertSettings(), description="a mapping")
     properties: dict[str, PropertyType] = Field(

@@ -9,5 +9,8 @@
                                                                       |
     Emarsys <----------------------------------------------- opt_in_pushes
 
+    stitched_identities ---> contact_upserts ---> contact_upsert_pushes ---> messaging platform
+                                   +------------> hand-over files
+
 A stage is a function: the warehouse and its collaborators in, a frozen dataclass of counts out.
 """

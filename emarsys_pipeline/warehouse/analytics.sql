@@ -154,6 +154,38 @@ comment on column opt_in_deliveries.remedy is 'What to do about a rejection';
 comment on column opt_in_deliveries.intended_at is 'When the last request was built, UTC';
 comment on column opt_in_deliveries.settled_at is 'When its outcome was known, UTC';
 
+-- one row per contact upsert
+create view contact_upserts as
+select
+    window_start, upsert_id, identity_id, operation, merged_into, emarsys_contacts,
+    platform_contact_ids, phone_numbers, email_addresses, properties, changed_properties,
+    derived_at, outcome, attempts, is_retryable, retry_at, http_status, reply_text, remedy,
+    intended_at, settled_at
+from pipeline.contact_upsert_deliveries;
+
+comment on view contact_upserts is 'One row per new, changed or retired golden record that the messaging side had to learn of, and where its delivery over HTTP stands';
+comment on column contact_upserts.window_start is 'Start of the window whose stitching wrote the golden record';
+comment on column contact_upserts.upsert_id is 'Stable id of the upsert';
+comment on column contact_upserts.identity_id is 'The person; joins identities while it is not retired';
+comment on column contact_upserts.operation is 'new, changed or retired';
+comment on column contact_upserts.merged_into is 'Of a retired person: the one its contacts belong to since';
+comment on column contact_upserts.emarsys_contacts is 'Emarsys contacts of the person';
+comment on column contact_upserts.platform_contact_ids is 'Messaging-side contacts of the person when the upsert was derived';
+comment on column contact_upserts.phone_numbers is 'All valid phone numbers of the person, E.164';
+comment on column contact_upserts.email_addresses is 'All valid e-mail addresses of the person';
+comment on column contact_upserts.properties is 'JSON: value by property; null says that a value told before is gone';
+comment on column contact_upserts.changed_properties is 'What differs from the upsert before';
+comment on column contact_upserts.derived_at is 'When the upsert was derived, UTC';
+comment on column contact_upserts.outcome is 'pending (also while delivery is off), not needed, sending, accepted, rejected, unknown, repeated, unsent or superseded';
+comment on column contact_upserts.attempts is 'Requests that were built for it';
+comment on column contact_upserts.is_retryable is 'Whether it will be tried again; a rejection without is a dead letter';
+comment on column contact_upserts.retry_at is 'When the next attempt is due, UTC';
+comment on column contact_upserts.http_status is 'HTTP status of the last attempt';
+comment on column contact_upserts.reply_text is 'What the platform said, without personal data';
+comment on column contact_upserts.remedy is 'What to do about a rejection';
+comment on column contact_upserts.intended_at is 'When the last request was built, UTC';
+comment on column contact_upserts.settled_at is 'When its outcome was known, UTC';
+
 -- one row per value that could not be converted
 create view rejected_values as
 select account, segment_id, window_start, contact_id, property, field_id, raw_value, reason

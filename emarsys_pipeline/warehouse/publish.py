@@ -20,6 +20,8 @@ from emarsys_pipeline.warehouse.sql import load_sql, quote
 PUBLISHED_TABLES = (
     "automation_events",
     "consent_events",
+    "contact_upsert_pushes",
+    "contact_upserts",
     "current_contacts",
     "emarsys_fields",
     "identities",

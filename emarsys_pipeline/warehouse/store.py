@@ -95,6 +95,12 @@ class Warehouse:
         with exclusive_lock(self._locks / f"push-{account}.lock"):
             yield
 
+    @contextmanager
+    def messaging_lock(self) -> Iterator[None]:
+        """Be the only one who tells the messaging platform of contacts."""
+        with exclusive_lock(self._locks / "messaging.lock"):
+            yield
+
     def publish_pending(self, *, at_once: bool = False) -> bool:
         """Publish the last commit if it is not published yet.
 

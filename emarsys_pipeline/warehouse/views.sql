@@ -104,6 +104,45 @@ from {{ tables }}.opt_in_deltas as deltas
 left join newest_attempts using (delta_id)
 left join standing_attempts as attempts using (delta_id);
 
+-- one row per contact upsert: where its delivery over HTTP stands; pending while that is off. The
+-- newest attempt speaks for the upsert. Not needed: what only the messaging side knows of a person
+-- is nothing to tell it, nor that a person is gone of whom it was never told.
+create or replace view {{ tables }}.contact_upsert_deliveries as
+select
+    upserts.*,
+    coalesce(
+        attempts.outcome,
+        case
+            when
+                told.identity_id is not null
+                or (upserts.operation <> 'retired' and upserts.emarsys_contacts > 0)
+                then 'pending'
+            else 'not needed'
+        end
+    ) as outcome,
+    coalesce(attempts.attempt, 0) as attempts,
+    coalesce(attempts.is_retryable, true) as is_retryable,
+    attempts.retry_at,
+    attempts.http_status,
+    attempts.reply_text,
+    attempts.remedy,
+    attempts.intended_at,
+    attempts.settled_at
+from {{ tables }}.contact_upserts as upserts
+left join (
+    select *
+    from {{ tables }}.contact_upsert_pushes
+    qualify row_number() over (
+        partition by upsert_id
+        order by attempt desc, outcome = 'superseded' desc, intended_at desc, batch_id desc
+    ) = 1
+) as attempts on attempts.upsert_id = upserts.upsert_id
+left join (
+    select distinct identity_id
+    from {{ tables }}.contact_upsert_pushes
+    where outcome <> 'superseded'
+) as told on told.identity_id = upserts.identity_id;
+
 -- one row per identity that was merged away: the identity that its records belong to now
 create or replace view {{ tables }}.identity_aliases as
 with recursive retired as (

@@ -23,6 +23,7 @@ ASSETS = {
     "opt_in_deltas": {"duckdb", "sql"},
     "opt_in_drift": {"emarsys", "duckdb"},
     "opt_in_pushes": {"emarsys", "duckdb"},
+    "contact_upserts": {"duckdb", "sql"},
 }
 
 
@@ -72,6 +73,7 @@ def test_the_assets_form_the_designed_graph(definitions: dg.Definitions) -> None
         "opt_in_deltas": {"stitched_identities", "consent_events"},
         "opt_in_drift": {"consent_events", "stitched_identities"},
         "opt_in_pushes": {"opt_in_deltas", "opt_in_drift"},
+        "contact_upserts": {"stitched_identities"},
     }
 
 
@@ -151,6 +153,7 @@ def test_every_check_is_described_and_blocks_only_where_damage_would_spread(
         "opt_in_deltas:one_row_per_delta": True,
         "opt_in_drift:emarsys_shows_the_ledger": False,
         "opt_in_pushes:no_dead_letters": False,
+        "contact_upserts:one_row_per_upsert": True,
     }
 
 

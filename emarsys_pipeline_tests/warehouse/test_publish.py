@@ -185,6 +185,7 @@ def test_every_published_view_and_column_is_commented(hourly: Warehouse) -> None
         "automation_events",
         "consent_history",
         "consent_status",
+        "contact_upserts",
         "contacts",
         "identities",
         "identity_events",

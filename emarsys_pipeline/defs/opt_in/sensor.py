@@ -149,10 +149,12 @@ class OptInTick:
         )
 
 
-def last_run(instance: dg.DagsterInstance, job_name: str) -> LastRun | None:
-    """The newest run of a job that this sensor started."""
+def last_run(
+    instance: dg.DagsterInstance, job_name: str, *, started_by: str = SENSOR
+) -> LastRun | None:
+    """The newest run of a job that this sensor, or another one, started."""
     records = instance.get_run_records(
-        dg.RunsFilter(job_name=job_name, tags={STARTED_BY_TAG: SENSOR}), limit=1
+        dg.RunsFilter(job_name=job_name, tags={STARTED_BY_TAG: started_by}), limit=1
     )
     if not records:
         return None
