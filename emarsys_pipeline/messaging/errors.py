@@ -30,9 +30,9 @@ class MessagingError(Exception):
         wait_seconds: how long the platform asks to wait; None when it does not say.
     """
 
-    remedy: ClassVar[str] = "Try again; if it stays, look at the log."
-    is_retryable: ClassVar[bool] = True
-    is_outcome_unknown: bool = False
+    default_remedy: ClassVar[str] = "Try again; if it stays, look at the log."
+    default_is_retryable: ClassVar[bool] = True
+    default_is_outcome_unknown: ClassVar[bool] = False
     is_about_contact: ClassVar[bool] = False
 
     def __init__(
@@ -43,6 +43,9 @@ class MessagingError(Exception):
         reply_text: str = "",
         wait_seconds: float | None = None,
     ) -> None:
+        self.remedy = self.default_remedy
+        self.is_outcome_unknown = self.default_is_outcome_unknown
+        self.is_retryable = self.default_is_retryable
         self.http_status = http_status
         self.reply_text = reply_text
         self.wait_seconds = wait_seconds
@@ -53,48 +56,48 @@ class MessagingError(Exception):
 class UnreachableError(MessagingError):
     """No connection was made: nothing was sent."""
 
-    remedy = "Check the network and messaging.http.url in the settings."
+    default_remedy = "Check the network and messaging.http.url in the settings."
 
 
 class NoAnswerError(MessagingError):
     """It was sent, and no whole or readable answer came."""
 
-    remedy = "It is sent again by itself, which is harmless; if it stays, check the network."
-    is_outcome_unknown = True
+    default_remedy = "It is sent again by itself, which is harmless; if it stays, check the network."
+    default_is_outcome_unknown = True
 
 
 class PlatformFailedError(MessagingError):
     """HTTP 5xx; all but 501 and 503 leave open whether the upsert was applied."""
 
-    remedy = "It is sent again by itself; if it stays, ask the platform's support."
+    default_remedy = "It is sent again by itself; if it stays, ask the platform's support."
 
 
 class ThrottledError(MessagingError):
     """HTTP 429: too many requests."""
 
-    remedy = "It is sent again by itself; if it stays, lower messaging.http.parallel_requests."
+    default_remedy = "It is sent again by itself; if it stays, lower messaging.http.parallel_requests."
 
 
 class AccessRefusedError(MessagingError):
     """HTTP 401 or 403: about the API key, not about the contact."""
 
-    remedy = "Check the API key that messaging.http.secret names, and what it may do."
-    is_retryable = False
+    default_remedy = "Check the API key that messaging.http.secret names, and what it may do."
+    default_is_retryable = False
 
 
 class WrongAddressError(MessagingError):
     """No contact API is at this address."""
 
-    remedy = "Correct messaging.http.url in the settings."
-    is_retryable = False
+    default_remedy = "Correct messaging.http.url in the settings."
+    default_is_retryable = False
 
 
 class ContactRefusedError(MessagingError):
     """This contact, as it is, will never be taken."""
 
-    remedy = (
+    default_remedy = (
         "See the reply text; custom properties must exist on the platform. Correct the values in "
         "Emarsys, or the mapping, or send the dead letters again once the platform takes them."
     )
-    is_retryable = False
+    default_is_retryable = False
     is_about_contact = True

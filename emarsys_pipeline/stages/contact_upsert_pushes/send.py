@@ -72,11 +72,11 @@ def send_batch(
 class AllRefusedError(MessagingError):
     """Every contact was refused alike: about the settings, not about the contacts."""
 
-    remedy = (
+    default_remedy = (
         "Check messaging.http in the settings, and that the platform knows every custom property. "
         "Nothing is lost: all of it is sent again."
     )
-    is_retryable = False
+    default_is_retryable = False
 
 
 def _refused_alike(
