@@ -62,7 +62,7 @@ class UnreachableError(MessagingError):
 class NoAnswerError(MessagingError):
     """It was sent, and no whole or readable answer came."""
 
-    default_remedy = "It is sent again by itself, which is harmless; if it stays, check the network."
+    default_remedy = "It is sent again by itself, without harm; if it stays, check the network."
     default_is_outcome_unknown = True
 
 
@@ -75,7 +75,7 @@ class PlatformFailedError(MessagingError):
 class ThrottledError(MessagingError):
     """HTTP 429: too many requests."""
 
-    default_remedy = "It is sent again by itself; if it stays, lower messaging.http.parallel_requests."
+    default_remedy = "It is sent again by itself; if it stays, lower http.parallel_requests."
 
 
 class AccessRefusedError(MessagingError):
