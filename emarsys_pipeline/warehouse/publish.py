@@ -24,6 +24,7 @@ PUBLISHED_TABLES = (
     "contact_upserts",
     "current_contacts",
     "emarsys_fields",
+    "former_members",
     "identities",
     "identity_decisions",
     "identity_events",
@@ -42,7 +43,6 @@ PUBLISHED_TABLES = (
     "quarantined_links",
     "rejected_values",
     "segment_imports",
-    "stitched_identities",
 )
 
 # The hash of a message's body is evidence, which analysts have no use for.

@@ -1,5 +1,15 @@
 -- Views that the stages and the analysts share; made anew by each migration and publication.
 
+-- one row per record whose identity was assigned or changed in the window
+create or replace view {{ tables }}.stitched_identities as
+select
+    window_start, source, account, contact_id, identity_id, previous_identity_id, run_id
+from {{ tables }}.identity_members
+union all
+select
+    window_start, source, account, contact_id, identity_id, previous_identity_id, run_id
+from {{ tables }}.former_members;
+
 -- one row per consent event, with the identity that it speaks for (null while nobody is known).
 -- The messaging side's own id decides first, then the phone number, then the e-mail address.
 create or replace view {{ tables }}.resolved_consent_events as

@@ -33,7 +33,9 @@ def add_pair(warehouse: Warehouse, number: int) -> None:
     with warehouse.write() as connection:
         add_contact(connection, str(number))
         connection.execute(
-            "insert into identity_members values ($id, 'emarsys', 'shop_de', $id, $start)",
+            "insert into identity_members by name select $id as identity_id, 'emarsys' as source,"
+            " 'shop_de' as account, $id as contact_id, $start as first_window_start,"
+            " $start as window_start, 'run' as run_id",
             {"id": str(number), "start": window(0).start},
         )
 

@@ -42,14 +42,15 @@ def add_components(
     if not len(anchors):
         return
     nodes, positions = np.unique(np.concatenate([anchors, linked_keys]), return_inverse=True)
-    tails, heads = np.split(positions, 2)
+    tails, heads = np.split(positions.astype(np.int32), 2)
     graph = coo_matrix(
         (np.ones(len(tails), dtype=np.int8), (tails, heads)), shape=(len(nodes), len(nodes))
     )
     _, labels = connected_components(graph, directed=False)
     # The smallest record key names the component, so that separate rounds never share a name.
-    names = np.full(labels.max() + 1, np.iinfo(np.int64).max)
-    np.minimum.at(names, labels, nodes)
+    # The nodes are sorted, and of several writes to one place the last stays.
+    names = np.empty(labels.max() + 1, dtype=np.int64)
+    names[labels[::-1]] = nodes[::-1]
     found = pa.table({"record_key": nodes, "component": names[labels]})
     connection.register("found_components", found)
     connection.execute("insert into components by name from found_components")

@@ -2,7 +2,7 @@
 -- somebody confirmed not to belong together.
 insert into cut_links by name
 select
-    records.rowid as record_key,
+    records.record_key,
     decisions.kind,
     decisions.value,
     'confirmed by a decision' as reason,

@@ -6,7 +6,7 @@ insert into cut_links by name
 with several as (
     select components.component
     from components
-    inner join records on records.rowid = components.record_key
+    inner join records on records.record_key = components.record_key
     where records.source = 'platform'
     group by components.component
     having count(*) > 1
@@ -23,7 +23,7 @@ held as (
     semi join several using (component)
     inner join record_identifiers as held using (record_key)
     inner join shared_identifiers as shared using (kind, value)
-    inner join records on records.rowid = held.record_key
+    inner join records on records.record_key = held.record_key
     anti join cut_links as cut
         on
             cut.record_key = held.record_key

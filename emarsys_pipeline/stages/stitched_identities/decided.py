@@ -24,7 +24,7 @@ def load_decisions(
     A temporary table ``proposed_decisions`` with the columns of identity_decisions adds to what is
     stored, where one exists.
 
-    Reads identity_decisions, records and record_identifiers.
+    Reads identity_decisions, records and held_identifiers.
     """
     connection.execute(
         "create temp table if not exists proposed_decisions as from identity_decisions limit 0"

@@ -5,8 +5,8 @@ select
     decisions.decision_id,
     decisions.action,
     decisions.decided_at,
-    one.rowid as record_key,
-    other.rowid as other_record_key
+    one.record_key,
+    other.record_key as other_record_key
 from active_decisions as decisions
 inner join records as one
     on

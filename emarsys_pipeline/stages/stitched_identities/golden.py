@@ -27,15 +27,21 @@ def write_golden_records(
         connection: an open transaction; identity_members is current.
         window_start: the newest stitched window.
         property_types: the DuckDB type of each property.
-        rebuild: write all identities anew instead of those that the window touched.
+        rebuild: write all identities anew instead of those that the window touched, which
+            changed_records and changed_members tell.
     """
-    touched = "all_identities.sql" if rebuild else "touched_identities.sql"
-    parameters = {} if rebuild else {"window_start": window_start}
-    connection.execute(load_sql(__package__, touched), parameters)
-    connection.execute(
-        "delete from identities where identity_id in (from touched)"
-        " or identity_id not in (select members.identity_id from identity_members as members)"
-    )
+    ((is_first,),) = connection.execute("select count(*) <= 1 from identity_stitches").fetchall()
+    if rebuild:
+        connection.execute("delete from identities")
+        every = "first_identities.sql" if is_first else "all_identities.sql"
+        connection.execute(load_sql(__package__, every), {"window_start": window_start})
+    else:
+        connection.execute(
+            load_sql(__package__, "touched_identities.sql"), {"window_start": window_start}
+        )
+        connection.execute(
+            "delete from identities where identity_id in (select identity_id from touched)"
+        )
     names = sorted(property_types)
     connection.execute(
         load_sql(

@@ -27,7 +27,7 @@ held as (
     from identity_members as members
     inner join current_contacts as contacts
         on contacts.account = members.account and contacts.contact_id = members.contact_id
-    where members.source = 'emarsys' and members.identity_id in (from touched)
+    where members.source = 'emarsys' and members.identity_id in (select touched.identity_id from touched)
     union all by name
     select
         members.identity_id,
@@ -43,7 +43,7 @@ held as (
     from identity_members as members
     inner join platform as contacts
         on contacts.platform_contact_id = members.contact_id
-    where members.source = 'platform' and members.identity_id in (from touched)
+    where members.source = 'platform' and members.identity_id in (select touched.identity_id from touched)
 ),
 
 ranked as (
@@ -58,7 +58,7 @@ ranked as (
 
 select
     identity_id,
-    $window_start::timestamptz as window_start,
+    any_value(touched.window_start) as window_start,
     min(first_window_start) as first_window_start,
     count_if(_source = 'emarsys') as emarsys_contacts,
     count_if(_source = 'platform') as platform_contacts,
@@ -66,4 +66,5 @@ select
     list_sort(list_distinct(flatten(list(email_addresses)))) as email_addresses
     {{ best_values }}
 from ranked
+inner join touched using (identity_id)
 group by identity_id;

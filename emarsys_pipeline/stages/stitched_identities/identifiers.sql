@@ -1,21 +1,13 @@
--- Reads records; makes record_identifiers, one row per record and identifier.
+-- Reads held_identifiers; makes record_identifiers, one row per record and identifier that several
+-- records hold. Most identifiers have one holder. Equal values have equal hashes, so a hash that
+-- occurs once belongs to such a one; only the others, in repeated_hashes, are compared as texts.
+create temp table repeated_hashes as
+select hash(value) as value_hash
+from held_identifiers
+group by value_hash
+having count(*) > 1;
+
 create temp table record_identifiers as
-select
-    records.rowid as record_key,
-    'phone' as kind,
-    unnest(
-        case
-            when len(phone_numbers) > 1 then list_distinct(phone_numbers) else phone_numbers
-        end
-    ) as value
-from records
-union all
-select
-    records.rowid as record_key,
-    'email' as kind,
-    unnest(
-        case
-            when len(email_addresses) > 1 then list_distinct(email_addresses) else email_addresses
-        end
-    ) as value
-from records;
+select held.record_key, held.kind, held.value
+from held_identifiers as held
+semi join repeated_hashes as repeated on repeated.value_hash = hash(held.value);

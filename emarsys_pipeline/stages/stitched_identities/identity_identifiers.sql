@@ -1,14 +1,28 @@
--- Reads record_identifiers, shared_identifiers, shared_identities and identity_map; writes
--- identity_identifiers, one row per identifier that stands for one identity: not blocked, not held
--- by too many, and with all its records in that identity.
+-- Reads held_identifiers, repeated_hashes, record_identifiers, shared_identifiers,
+-- shared_identities, blocked_identifiers and identity_map; writes identity_identifiers anew, one row
+-- per identifier that stands for one identity: not blocked, not held by too many, and with all its
+-- records in that identity.
+delete from identity_identifiers;
+
 insert into identity_identifiers by name
-select identity_map.identity_id, held.kind, held.value
-from record_identifiers as held
+with single as (
+    select held.record_key, held.kind, held.value
+    from held_identifiers as held
+    anti join repeated_hashes as repeated on repeated.value_hash = hash(held.value)
+    union all
+    select record_key, kind, value
+    from record_identifiers
+    anti join shared_identifiers using (kind, value)
+)
+
+select identity_map.identity_id, single.kind, single.value
+from single
 inner join identity_map using (record_key)
-anti join shared_identifiers as shared using (kind, value)
-anti join blocked_identifiers as blocked using (kind, value)
+anti join blocked_identifiers as blocked
+    on blocked.kind = single.kind and blocked.value = single.value
 union all
-select found.identity_id, found.kind, found.value
-from shared_identities as found
-inner join shared_identifiers as shared using (kind, value)
+select linked.identity_id, shared.kind, shared.value
+from shared_identifiers as shared
+inner join shared_identities as found using (kind, value)
+inner join linked_records as linked on linked.record_key = shared.anchor
 where shared.is_link and not found.stands_for_several;

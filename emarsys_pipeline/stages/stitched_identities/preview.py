@@ -13,13 +13,14 @@ import duckdb
 
 from emarsys_pipeline.clock import utc_now
 from emarsys_pipeline.settings import StitchingSettings
+from emarsys_pipeline.stages.stitched_identities.identity_map import map_records
 from emarsys_pipeline.stages.stitched_identities.ledger import (
     Decision,
     DecisionError,
     check_decision,
     insert_decisions,
 )
-from emarsys_pipeline.stages.stitched_identities.stitch import drop_temporary, map_records
+from emarsys_pipeline.stages.stitched_identities.temporary import drop_temporary
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
 MOST_SHOWN = 20

@@ -1,6 +1,8 @@
 -- Reads shared_identifiers, shared_identities, blocked_identifiers and cut_links; writes
--- quarantined_links: one row per shared identifier that links nobody, with the guard that held it
+-- quarantined_links anew: one row per shared identifier that links nobody, with the guard that held it
 -- back, and one per contact that does not belong to an identifier which links others.
+delete from quarantined_links;
+
 insert into quarantined_links by name
 select
     $window_start::timestamptz as window_start,
@@ -34,5 +36,5 @@ select
 from cut_links
 inner join shared_identifiers as shared using (kind, value)
 inner join shared_identities as found using (kind, value)
-inner join records on records.rowid = cut_links.record_key
+inner join records on records.record_key = cut_links.record_key
 where shared.is_link and found.stands_for_several;

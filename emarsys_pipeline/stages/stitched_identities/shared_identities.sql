@@ -1,20 +1,25 @@
--- Reads record_identifiers, shared_identifiers, identity_map and cut_links; makes shared_identities,
--- one row per shared identifier. Where stands_for_several, its records are in several identities, and
--- identity_id is one of them. Where is_cut, so are even the records that no cut keeps apart: the
--- guard on size took them apart.
+-- Reads record_identifiers, shared_identifiers, components and cut_links; makes shared_identities,
+-- one row per shared identifier. Where stands_for_several, its records are in several identities.
+-- Where is_cut, so are even the records that no cut keeps apart: the guard on size took them apart.
 create temp table shared_identities as
+with holders as (
+    select
+        held.kind,
+        held.value,
+        coalesce(components.component, held.record_key) as component,
+        cut_links.value is null as is_kept
+    from record_identifiers as held
+    semi join shared_identifiers using (kind, value)
+    left join components using (record_key)
+    left join cut_links using (record_key, kind, value)
+)
+
 select
-    held.kind,
-    held.value,
-    min(identity_map.identity_id) as identity_id,
-    min(identity_map.identity_id) <> max(identity_map.identity_id) as stands_for_several,
+    kind,
+    value,
+    min(component) <> max(component) as stands_for_several,
     coalesce(
-        min(identity_map.identity_id) filter (cut_links.value is null)
-        <> max(identity_map.identity_id) filter (cut_links.value is null),
-        false
+        min(component) filter (is_kept) <> max(component) filter (is_kept), false
     ) as is_cut
-from record_identifiers as held
-inner join shared_identifiers using (kind, value)
-inner join identity_map using (record_key)
-left join cut_links using (record_key, kind, value)
-group by held.kind, held.value;
+from holders
+group by kind, value;

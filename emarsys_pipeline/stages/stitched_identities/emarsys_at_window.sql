@@ -1,7 +1,6 @@
--- Reads mapped_contacts; makes records as they were at the end of a window that is not the newest.
--- The values are chosen as for current_contacts: segments that the contact was still in come
--- first, then the newest window, the newest request and the smaller segment id.
-create temp table records as
+-- Reads mapped_contacts; gives one row per Emarsys contact as it was at the end of a window. The
+-- values are chosen as for current_contacts: segments that the contact was still in come first,
+-- then the newest window, the newest request and the smaller segment id.
 with history as (
     select
         *,
@@ -10,19 +9,14 @@ with history as (
         ) <> 'left' as is_member,
         min(window_start) over (partition by account, contact_id) as first_window_start
     from mapped_contacts
+    {{ only }}
     where window_start <= $window_start
 )
 
-select
-    'emarsys' as source,
-    account,
-    contact_id,
-    first_window_start,
-    phone_numbers,
-    email_addresses
+select account, contact_id, first_window_start, phone_numbers, email_addresses
 from history
 where row_hash is not null
 qualify row_number() over (
     partition by account, contact_id
     order by is_member desc, window_start desc, requested_at desc, segment_id
-) = 1;
+) = 1

@@ -1,7 +1,6 @@
--- Reads platform_contacts; adds to records one row per messaging-side contact, as its newest
--- message up to the window told. A deletion carries no values, so the last values stand.
+-- Reads platform_contacts; gives one row per messaging-side contact, as its newest message up to
+-- the window told. A deletion carries no values, so the last values stand.
 -- Ties: the later received, then the larger inbox sequence.
-insert into records by name
 with known as (
     select
         platform_contact_id,
@@ -13,15 +12,10 @@ with known as (
             order by is_deleted, updated_at desc, received_at desc, inbox_sequence desc
         ) as age
     from platform_contacts
+    {{ only }}
     where window_start <= $window_start
 )
 
-select
-    'platform' as source,
-    '' as account,
-    platform_contact_id as contact_id,
-    first_window_start,
-    [phone for phone in [phone_number] if phone is not null] as phone_numbers,
-    [email for email in [email_address] if email is not null] as email_addresses
+select platform_contact_id as contact_id, first_window_start, phone_number, email_address
 from known
-where age = 1;
+where age = 1

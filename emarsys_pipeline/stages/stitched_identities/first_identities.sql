@@ -1,0 +1,5 @@
+-- Reads identity_members; makes touched, one row per identity, all of them new in the window.
+create temp table touched as
+select identity_id, any_value($window_start::timestamptz) as window_start
+from identity_members
+group by identity_id;

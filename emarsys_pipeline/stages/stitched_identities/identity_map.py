@@ -1,0 +1,33 @@
+"""Which identity each record belongs to at a window, in temporary tables."""
+
+from datetime import datetime
+
+import duckdb
+
+from emarsys_pipeline.settings import StitchingSettings
+from emarsys_pipeline.stages.stitched_identities.components import resolve_components
+from emarsys_pipeline.stages.stitched_identities.decided import load_decisions
+from emarsys_pipeline.stages.stitched_identities.guards import guard_components
+from emarsys_pipeline.stages.stitched_identities.records import load_records
+from emarsys_pipeline.warehouse import load_sql
+
+
+def map_records(
+    connection: duckdb.DuckDBPyConnection, window_start: datetime, stitching: StitchingSettings
+) -> None:
+    """Make ``identity_map`` and ``shared_identities`` of a window, and what they are made of.
+
+    Writes temporary tables only, so it also serves a preview on the analysts' copy.
+    """
+    load_records(connection, window_start)
+    connection.execute(load_sql(__package__, "identifiers.sql"))
+    load_decisions(connection, window_start, stitching)
+    connection.execute(
+        load_sql(__package__, "shared_identifiers.sql"),
+        {"max_records": stitching.max_contacts_per_identifier},
+    )
+    resolve_components(connection)
+    connection.execute("create temp table whole_components as from components")
+    guard_components(connection, stitching)
+    connection.execute(load_sql(__package__, "linked_records.sql"))
+    connection.execute(load_sql(__package__, "shared_identities.sql"))

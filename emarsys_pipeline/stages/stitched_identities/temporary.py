@@ -1,0 +1,35 @@
+"""The temporary tables and views of one stitch."""
+
+import duckdb
+
+from emarsys_pipeline.stages.stitched_identities import decided
+
+_VIEWS = ("assigned_records", "identity_map", "held_identifiers", "records", "emarsys_records")
+_TABLES = (
+    "historic_records",
+    "platform_records",
+    "changed_records",
+    "former_identifiers",
+    "repeated_hashes",
+    "record_identifiers",
+    *decided.TEMPORARY,
+    "shared_identifiers",
+    "components",
+    "whole_components",
+    "among_records",
+    "cut_links",
+    "linked_records",
+    "shared_identities",
+    "erased_records",
+    "changed_members",
+    "affected_identifiers",
+    "touched",
+)
+
+
+def drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop whatever the last stitch left; views first, as they read the tables."""
+    for view in _VIEWS:
+        connection.execute(" ".join(["drop view if exists", f"temp.{view}"]))
+    for table in _TABLES:
+        connection.execute(" ".join(["drop table if exists", f"temp.{table}"]))
