@@ -9,7 +9,7 @@ import typer
 
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.terminal import console, errors, table
-from emarsys_pipeline.explain import Explanation, NotFoundError
+from emarsys_pipeline.explain import Explanation, NotFoundError, Path, explain_path
 from emarsys_pipeline.explain import explain as explain_person
 from emarsys_pipeline.settings import load_settings
 from emarsys_pipeline.warehouse import Warehouse
@@ -18,8 +18,16 @@ from emarsys_pipeline.warehouse import Warehouse
 def explain(
     *,
     name: Annotated[
-        str, typer.Argument(help="A contact id, phone number, e-mail address or identity id.")
+        str,
+        typer.Argument(
+            help="A contact (its id, or source:account:id), phone number, e-mail address or "
+            "identity id."
+        ),
     ],
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="NAME", help="Show only what joins NAME with this contact."),
+    ] = None,
     config: Config = None,
     local: Annotated[bool, typer.Option("--local", help="Times of this machine, not UTC.")] = False,
     as_json: AsJson = False,
@@ -27,7 +35,8 @@ def explain(
     """Tell why contacts are one person, and why Emarsys shows the opt-in that it shows.
 
     Prints the person's contacts, the shared identifiers that join them, each consent decision and
-    what became of each opt-in value, oldest first.
+    what became of each opt-in value, oldest first. With --to, prints the shortest path of shared
+    identifiers between two contacts, or what is held back between them.
 
     Example: **emarsys-pipeline explain +491700000001**
     """
@@ -35,6 +44,9 @@ def explain(
     warehouse = Warehouse(settings.warehouse_directory)
     regions = sorted({account.default_region for account in settings.accounts})
     try:
+        if to is not None:
+            _show_path(explain_path(warehouse, name, to, regions=regions), as_json=as_json)
+            return
         found = explain_person(warehouse, name, regions=regions)
     except NotFoundError as error:
         errors.print(f"[red]error:[/red] {error}", soft_wrap=True)
@@ -43,6 +55,27 @@ def explain(
         console.print_json(json.dumps(asdict(found), default=str))
         return
     _show(found, is_local=local)
+
+
+def _show_path(found: Path, *, as_json: bool) -> None:
+    if as_json:
+        console.print_json(json.dumps(asdict(found), default=str))
+        return
+    if found.is_one_person:
+        count = "1 link" if len(found.links) == 1 else f"{len(found.links)} links"
+        joined = f"one person, identity {found.identity_id}, by {count}:"
+    else:
+        joined = f"two persons, identities {found.identity_id} and {found.other_identity_id}."
+    console.print(f"{found.record} and {found.other_record} are {joined}", soft_wrap=True)
+    for link in found.links:
+        console.print(f"{link.record} and {link.joined_to}: {link.reason}", soft_wrap=True)
+    for held in found.held_back:
+        decision = "" if held.decision_id is None else f" (decision {held.decision_id})"
+        console.print(
+            f"Both hold {held.kind} {held.value}, which does not link them: "
+            f"{held.reason}{decision}",
+            soft_wrap=True,
+        )
 
 
 def _show(found: Explanation, *, is_local: bool) -> None:
@@ -58,10 +91,7 @@ def _show(found: Explanation, *, is_local: bool) -> None:
     rows = [(r.name, at(r.first_window_start), r.opt_in_value or "") for r in found.records]
     console.print(table("Contacts", ("contact", "first window", "opt-in last read"), rows))
     for link in found.links:
-        console.print(
-            f"{link.record} is joined to {link.joined_to}: both hold {link.kind} {link.value}",
-            soft_wrap=True,
-        )
+        console.print(f"{link.record} is joined to {link.joined_to}: {link.reason}", soft_wrap=True)
     decisions = [
         (at(d.occurred_at), d.channel, d.status, d.source, d.resolved_by, "*" * d.is_deciding)
         for d in found.decisions

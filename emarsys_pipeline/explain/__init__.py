@@ -4,6 +4,7 @@ Reads the published copy only, so it never waits for a run.
 """
 
 from emarsys_pipeline.explain.links import Link
+from emarsys_pipeline.explain.path import HeldBack, Path, explain_path
 from emarsys_pipeline.explain.person import (
     Decision,
     Delivery,
@@ -13,4 +14,15 @@ from emarsys_pipeline.explain.person import (
     explain,
 )
 
-__all__ = ["Decision", "Delivery", "Explanation", "Link", "NotFoundError", "Record", "explain"]
+__all__ = [
+    "Decision",
+    "Delivery",
+    "Explanation",
+    "HeldBack",
+    "Link",
+    "NotFoundError",
+    "Path",
+    "Record",
+    "explain",
+    "explain_path",
+]

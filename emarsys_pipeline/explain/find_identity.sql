@@ -4,7 +4,9 @@ select identity_id from identity_members where identity_id = $name
 union
 select identity_id from identity_aliases where retired_identity_id = $name
 union
-select identity_id from identity_members where contact_id = $name
+select identity_id
+from identity_members
+where contact_id = $name or concat_ws(':', source, nullif(account, ''), contact_id) = $name
 union
 select identity_id
 from identity_identifiers

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 
-from emarsys_pipeline.explain.links import Link, spanning_links
+from emarsys_pipeline.explain.links import Identifier, Link, spanning_links
 from emarsys_pipeline.stages.identifiers import normalise_email, normalise_phone
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
@@ -16,6 +16,19 @@ Row = TypeVar("Row", bound="Record | Decision | Delivery")
 
 class NotFoundError(Exception):
     """Nothing in the published copy goes by this name."""
+
+
+class FoundRecord(NamedTuple):
+    """A contact and the identity that it belongs to."""
+
+    identity_id: str
+    name: str
+
+
+def record_name(source: str, account: str, contact_id: str) -> str:
+    """A contact in words, without personal data."""
+    side = f"Emarsys account {account}" if source == "emarsys" else "messaging side"
+    return f"contact {contact_id} ({side})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +46,7 @@ class Record:
     @property
     def name(self) -> str:
         """The contact in words, without personal data."""
-        side = f"Emarsys account {self.account}" if self.source == "emarsys" else "messaging side"
-        return f"contact {self.contact_id} ({side})"
+        return record_name(self.source, self.account, self.contact_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,27 +119,61 @@ def explain(warehouse: Warehouse, name: str, *, regions: Sequence[str] = ()) -> 
             " order by window_start, retired_identity_id",
             parameters,
         ).fetchall()
-        shared = connection.execute(
-            "select kind, value from identity_identifiers where identity_id = $identity_id",
-            parameters,
-        ).fetchall()
         return Explanation(
             identity_id=identity_id,
             retired_ids=[retired_id for (retired_id,) in retired],
             records=records,
-            links=spanning_links(
-                {
-                    record.name: [
-                        *(("phone", number) for number in record.phone_numbers),
-                        *(("email", address) for address in record.email_addresses),
-                    ]
-                    for record in records
-                },
-                usable=set(shared),
-            ),
+            links=spanning_links(linking_identifiers(connection, identity_id)),
             decisions=_rows(connection, Decision, "decisions.sql", parameters),
             deliveries=_rows(connection, Delivery, "deliveries.sql", parameters),
         )
+
+
+def linking_identifiers(
+    connection: duckdb.DuckDBPyConnection, identity_id: str
+) -> dict[str, list[Identifier]]:
+    """What links each record of an identity to others, in the order that decides its id.
+
+    Names of records are those of :attr:`Record.name`; identifiers that a guard or a decision holds
+    back are left out, and joins are there with the ids of their decisions.
+    """
+    held: dict[str, list[Identifier]] = {
+        record.name: []
+        for record in _rows(connection, Record, "records.sql", {"identity_id": identity_id})
+    }
+    rows = connection.execute(
+        "select source, account, contact_id, kind, value from identity_links"
+        " where identity_id = $identity_id order by kind = 'join', kind desc, value",
+        {"identity_id": identity_id},
+    ).fetchall()
+    for source, account, contact_id, kind, value in rows:
+        held[record_name(source, account, contact_id)].append((kind, value))
+    return held
+
+
+def find_record(
+    connection: duckdb.DuckDBPyConnection, name: str, regions: Sequence[str]
+) -> FoundRecord:
+    """The contact that a name stands for: the first of an identity, unless it names one itself.
+
+    Raises:
+        NotFoundError: nobody goes by this name, or several persons do.
+    """
+    identity_id = _find(connection, name, regions)
+    records = _rows(connection, Record, "records.sql", {"identity_id": identity_id})
+    numbers = {normalise_phone(name, region) for region in (None, *regions)}
+    address = normalise_email(name)
+    for record in records:
+        full_name = ":".join(
+            part for part in (record.source, record.account, record.contact_id) if part
+        )
+        if (
+            name in {record.contact_id, full_name}
+            or numbers.intersection(record.phone_numbers)
+            or address in record.email_addresses
+        ):
+            return FoundRecord(identity_id, record.name)
+    return FoundRecord(identity_id, records[0].name)
 
 
 def _find(connection: duckdb.DuckDBPyConnection, name: str, regions: Sequence[str]) -> str:

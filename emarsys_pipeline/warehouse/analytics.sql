@@ -201,16 +201,103 @@ comment on column rejected_values.field_id is 'The Emarsys field';
 comment on column rejected_values.raw_value is 'The value as Emarsys wrote it';
 comment on column rejected_values.reason is 'Why it could not be converted';
 
--- one row per shared identifier that links nobody
+-- one row per link that is held back
 create view quarantined_links as
-select window_start, kind, value, records, reason from pipeline.quarantined_links;
+select window_start, kind, value, records, reason, source, account, contact_id, decision_id
+from pipeline.quarantined_links;
 
-comment on view quarantined_links is 'One row per identifier that would link too many contacts, and so links nobody';
+comment on view quarantined_links is 'One row per identifier that links nobody, and per contact that an identifier does not link';
 comment on column quarantined_links.window_start is 'Start of the newest stitched window';
 comment on column quarantined_links.kind is 'phone or email';
 comment on column quarantined_links.value is 'The identifier';
 comment on column quarantined_links.records is 'Contacts that hold it';
-comment on column quarantined_links.reason is 'The guard that held it back';
+comment on column quarantined_links.reason is 'The guard or decision that held it back';
+comment on column quarantined_links.source is 'Set where it is held back for one contact only: emarsys or platform';
+comment on column quarantined_links.account is 'That contact''s account; empty for the messaging side';
+comment on column quarantined_links.contact_id is 'That contact''s id; null where it is held back for everybody';
+comment on column quarantined_links.decision_id is 'The decision behind it; null while nobody has decided';
+
+-- one row per decision about identities
+create view identity_decisions as
+select
+    decisions.decision_id, decisions.decided_at, decisions.action, decisions.author,
+    decisions.reason, decisions.source, decisions.account, decisions.contact_id,
+    decisions.other_source, decisions.other_account, decisions.other_contact_id, decisions.kind,
+    decisions.value, decisions.revoked_decision_id, decisions.window_start,
+    in_force.decision_id is not null as is_in_force
+from pipeline.identity_decisions as decisions
+left join pipeline.decisions_in_force as in_force using (decision_id);
+
+comment on view identity_decisions is 'One row per decision of a person about identities: the ledger';
+comment on column identity_decisions.decision_id is 'Id, for emarsys-pipeline identities revoke';
+comment on column identity_decisions.decided_at is 'When it was decided, UTC';
+comment on column identity_decisions.action is 'split, join, block, release, confirm or revoke';
+comment on column identity_decisions.author is 'Who decided';
+comment on column identity_decisions.reason is 'Why';
+comment on column identity_decisions.source is 'Source of the contact it is about';
+comment on column identity_decisions.account is 'Account of that contact';
+comment on column identity_decisions.contact_id is 'Id of that contact';
+comment on column identity_decisions.other_source is 'Source of the other contact of a split or join';
+comment on column identity_decisions.other_account is 'Account of the other contact';
+comment on column identity_decisions.other_contact_id is 'Id of the other contact';
+comment on column identity_decisions.kind is 'phone or email, where it is about an identifier';
+comment on column identity_decisions.value is 'That identifier';
+comment on column identity_decisions.revoked_decision_id is 'The decision that a revoke takes back';
+comment on column identity_decisions.window_start is 'Start of the first window that obeys it';
+comment on column identity_decisions.is_in_force is 'Whether stitching obeys it: neither revoked nor followed by another on the same subject';
+
+-- one row per pair of contacts of a person, in both directions: the shortest path of shared
+-- identifiers. Of equally short ones, the first in the order of its words.
+create view identity_paths as
+with recursive links as (
+    select identity_id, concat_ws(':', source, nullif(account, ''), contact_id) as contact, kind,
+        value, words
+    from pipeline.identity_links
+),
+
+steps as (
+    select
+        one.identity_id,
+        one.contact as from_contact,
+        other.contact as to_contact,
+        min(one.contact || ' and ' || other.contact || ' ' || one.words) as words
+    from links as one
+    inner join links as other using (identity_id, kind, value)
+    where one.contact <> other.contact
+    group by one.identity_id, one.contact, other.contact
+),
+
+paths using key (identity_id, from_contact, to_contact) as (
+    select identity_id, from_contact, to_contact, 1 as links, words as path
+    from steps
+    union
+    select
+        paths.identity_id,
+        paths.from_contact,
+        steps.to_contact,
+        min(paths.links) + 1 as links,
+        min(paths.path || '; ' || steps.words) as path
+    from paths
+    inner join steps
+        on steps.identity_id = paths.identity_id and steps.from_contact = paths.to_contact
+    left join recurring.paths as known
+        on
+            known.identity_id = paths.identity_id
+            and known.from_contact = paths.from_contact
+            and known.to_contact = steps.to_contact
+    where steps.to_contact <> paths.from_contact and known.identity_id is null
+    group by paths.identity_id, paths.from_contact, steps.to_contact
+)
+
+select identity_id, from_contact, to_contact, links, path
+from paths;
+
+comment on view identity_paths is 'One row per two contacts of a person, in both directions: the shortest path of shared identifiers that joins them, in words';
+comment on column identity_paths.identity_id is 'Joins identities';
+comment on column identity_paths.from_contact is 'Where the path begins: source:account:contact_id';
+comment on column identity_paths.to_contact is 'Where it ends';
+comment on column identity_paths.links is 'Links of the path: 1 when the two share an identifier';
+comment on column identity_paths.path is 'The links in words';
 
 -- one row per import
 create view segment_imports as

@@ -225,3 +225,128 @@ left join {{ tables }}.identity_identifiers as phones
     on phones.kind = 'phone' and phones.value = events.phone_number
 left join {{ tables }}.identity_identifiers as emails
     on emails.kind = 'email' and emails.value = events.email_address;
+
+-- one row per decision about identities that holds: not revoked, and the newest on its subject, which
+-- is a pair of contacts, an identifier, or an identifier of one contact.
+create or replace view {{ tables }}.decisions_in_force as
+with standing as (
+    select
+        *,
+        concat_ws(chr(31), source, account, contact_id) as subject,
+        concat_ws(chr(31), other_source, other_account, other_contact_id) as other_subject
+    from {{ tables }}.identity_decisions
+    where
+        action <> 'revoke'
+        and decision_id not in (
+            select revokes.revoked_decision_id
+            from {{ tables }}.identity_decisions as revokes
+            where revokes.revoked_decision_id is not null
+        )
+),
+
+newest as (
+    select
+        *,
+        max(decided_at) filter (contact_id is null) over (
+            partition by kind, value
+        ) as identifier_decided_at
+    from standing
+    qualify row_number() over (
+        partition by
+            kind, value, least(subject, other_subject), greatest(subject, other_subject)
+        order by decided_at desc, decision_id desc
+    ) = 1
+)
+
+select * exclude (subject, other_subject, identifier_decided_at)
+from newest
+where
+    kind is null
+    or contact_id is null
+    or coalesce(decided_at > identifier_decided_at, true);
+
+-- one row per record and what links it to other records of its identity now: an identifier that they
+-- share and no guard or decision holds back, or a decision that joined them.
+create or replace view {{ tables }}.identity_links as
+with platform as (
+    select platform_contact_id, phone_number, email_address
+    from {{ tables }}.platform_contacts
+    qualify row_number() over (
+        partition by platform_contact_id
+        order by is_deleted, updated_at desc, received_at desc, inbox_sequence desc
+    ) = 1
+),
+
+numbers as (
+    select members.*, 'phone' as kind, unnest(contacts.phone_numbers) as value
+    from {{ tables }}.identity_members as members
+    inner join {{ tables }}.current_contacts as contacts using (account, contact_id)
+    where members.source = 'emarsys'
+    union all
+    select members.*, 'email' as kind, unnest(contacts.email_addresses) as value
+    from {{ tables }}.identity_members as members
+    inner join {{ tables }}.current_contacts as contacts using (account, contact_id)
+    where members.source = 'emarsys'
+    union all
+    select members.*, 'phone' as kind, platform.phone_number as value
+    from {{ tables }}.identity_members as members
+    inner join platform on platform.platform_contact_id = members.contact_id
+    where members.source = 'platform' and platform.phone_number is not null
+    union all
+    select members.*, 'email' as kind, platform.email_address as value
+    from {{ tables }}.identity_members as members
+    inner join platform on platform.platform_contact_id = members.contact_id
+    where members.source = 'platform' and platform.email_address is not null
+),
+
+held as (
+    select distinct identity_id, source, account, contact_id, kind, value
+    from numbers
+    anti join {{ tables }}.quarantined_links as quarantined
+        on
+            quarantined.kind = numbers.kind
+            and quarantined.value = numbers.value
+            and (
+                quarantined.contact_id is null
+                or (
+                    quarantined.source = numbers.source
+                    and quarantined.account = numbers.account
+                    and quarantined.contact_id = numbers.contact_id
+                )
+            )
+)
+
+select
+    identity_id,
+    source,
+    account,
+    contact_id,
+    kind,
+    value,
+    'both hold ' || kind || ' ' || value as words
+from held
+qualify count(*) over (partition by identity_id, kind, value) > 1
+union all
+select
+    members.identity_id,
+    members.source,
+    members.account,
+    members.contact_id,
+    'join' as kind,
+    decisions.decision_id as value,
+    'were joined by ' || decisions.author || ' (' || decisions.reason || ')' as words
+from {{ tables }}.decisions_in_force as decisions
+inner join {{ tables }}.identity_members as members
+    on
+        (
+            members.source = decisions.source
+            and members.account = decisions.account
+            and members.contact_id = decisions.contact_id
+        )
+        or (
+            members.source = decisions.other_source
+            and members.account = decisions.other_account
+            and members.contact_id = decisions.other_contact_id
+        )
+where decisions.action = 'join'
+qualify count(*) over (partition by members.identity_id, decisions.decision_id) > 1;

@@ -4,10 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from emarsys_pipeline.explain import Explanation, Link, NotFoundError, explain
-from emarsys_pipeline.explain.links import spanning_links
+from emarsys_pipeline.explain import (
+    Explanation,
+    HeldBack,
+    Link,
+    NotFoundError,
+    explain,
+    explain_path,
+)
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
+from emarsys_pipeline.stages.stitched_identities.ledger import Contact, Decision, add_decisions
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_consent, add_contact, add_platform_contact, window
 
@@ -103,6 +110,75 @@ def test_nobody_and_several_are_told_without_personal_data(stitched: Warehouse) 
         explain(stitched, "3")
 
 
-def test_identifiers_that_a_guard_held_back_are_no_links() -> None:
-    shared = ("phone", MOBILE)
-    assert spanning_links({"a": [shared], "b": [shared]}, usable=set()) == []
+def test_of_several_paths_the_shortest_is_told_in_order(stitched: Warehouse) -> None:
+    one, two = "contact 1 (Emarsys account shop_de)", "contact 2 (Emarsys account shop_at)"
+    messaging = "contact p (messaging side)"
+    found = explain_path(stitched, "platform:p", "emarsys:shop_at:2")
+    assert found.is_one_person
+    assert found.links == [
+        Link(messaging, one, "phone", MOBILE),
+        Link(one, two, "email", "a@example.org"),
+    ]
+    with stitched.write() as connection:
+        add_contact(connection, "2", account="shop_at", number=1, phones=[MOBILE])
+    stitch(stitched, 1)
+    stitched.publish_pending(at_once=True)
+    assert explain_path(stitched, "p", "2").links == [Link(messaging, two, "phone", MOBILE)]
+
+
+def test_two_persons_are_told_with_what_is_held_back_between_them(stitched: Warehouse) -> None:
+    (decision_id,) = add_decisions(
+        stitched,
+        [
+            Decision(
+                action="split",
+                author="ana",
+                reason="two people",
+                contact=Contact("platform", "", "p"),
+                other_contact=Contact("emarsys", "shop_de", "1"),
+            )
+        ],
+        first_window_start=window(0).start,
+    )
+    stitch(stitched)
+    stitched.publish_pending(at_once=True)
+    found = explain_path(stitched, "p", "1")
+    assert not found.is_one_person
+    assert found.links == []
+    assert found.held_back == [
+        HeldBack(kind="phone", value=MOBILE, reason="split by a decision", decision_id=decision_id)
+    ]
+    assert explain_path(stitched, "p", "3").held_back == []
+
+
+def test_the_view_of_paths_agrees_with_the_command(stitched: Warehouse) -> None:
+    with stitched.write() as connection:
+        for number in range(4):
+            add_contact(
+                connection,
+                f"chain{number}",
+                emails=[f"c{number}@example.org", f"c{number + 1}@example.org"],
+            )
+    joined = Decision(
+        action="join",
+        author="ana",
+        reason="same voice",
+        contact=Contact("emarsys", "shop_de", "chain3"),
+        other_contact=Contact("platform", "", "p"),
+    )
+    stitch(stitched)
+    add_decisions(stitched, [joined], first_window_start=window(0).start)
+    stitch(stitched)
+    stitched.publish_pending(at_once=True)
+    with stitched.read_published(schema="main") as connection:
+        paths = connection.execute(
+            "select from_contact, to_contact, links, path from identity_paths"
+        ).fetchall()
+    assert len(paths) == 7 * 6
+    for one, other, links, _ in paths:
+        assert len(explain_path(stitched, one, other).links) == links
+    words = {(one, other): path for one, other, _, path in paths}
+    assert words["emarsys:shop_de:chain2", "platform:p"] == (
+        "emarsys:shop_de:chain2 and emarsys:shop_de:chain3 both hold email c3@example.org; "
+        "emarsys:shop_de:chain3 and platform:p were joined by ana (same voice)"
+    )
