@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emarsys_pipeline.emarsys.permissions import PERMISSIONS
+from emarsys_pipeline.emarsys.permission_list import PERMISSIONS
 from emarsys_pipeline.sandbox.process import running_sandbox
 from emarsys_pipeline.settings import example_settings, load_settings
 from emarsys_pipeline.warehouse import load_sql

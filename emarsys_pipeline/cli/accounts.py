@@ -1,12 +1,13 @@
 """The account that a command works on: the options that choose it, and its client."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emarsys_pipeline.cli.terminal import working
 from emarsys_pipeline.connect import connect
 from emarsys_pipeline.emarsys import EmarsysClient, RetrySettings
 from emarsys_pipeline.settings import AccountSettings, load_settings
@@ -36,12 +37,20 @@ Language = Annotated[
 
 @contextmanager
 def account_client(
-    config: Path | None, name: str | None
+    config: Path | None, name: str | None, *, is_quiet: bool = False
 ) -> Iterator[tuple[EmarsysClient, AccountSettings]]:
-    """A client of the chosen account, and its settings."""
+    """A client of the chosen account, and its settings.
+
+    Args:
+        config: the settings file.
+        name: the account, None for the only one.
+        is_quiet: the caller shows its own progress.
+    """
     settings = load_settings(config)
     account = settings.chosen_account(name)
-    with connect(
-        account, rate_limit_path=settings.rate_limit_path, retries=AT_A_TERMINAL
-    ) as client:
+    shown = nullcontext() if is_quiet else working(f"asking the account {account.name}")
+    with (
+        shown,
+        connect(account, rate_limit_path=settings.rate_limit_path, retries=AT_A_TERMINAL) as client,
+    ):
         yield client, account

@@ -1,6 +1,8 @@
 """The actions on one account: contacts, fields, choices and external events."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -178,11 +180,7 @@ def list_single(
     as_json: AsJson = False,
 ) -> None:
     """List the choices of a single choice field."""
-    with account_client(config, account) as (client, chosen):
-        found = actions.list_single_choices(
-            client, field=field, language=language or chosen.language
-        )
-    _tell_choices(field, found, as_json=as_json)
+    _list_choices(actions.list_single_choices, field, language, account, config, as_json=as_json)
 
 
 @choices_app.command("multi", epilog="Example: `emarsys-pipeline choices multi fav_colours`")
@@ -195,11 +193,7 @@ def list_multi(
     as_json: AsJson = False,
 ) -> None:
     """List the choices of a multi choice field."""
-    with account_client(config, account) as (client, chosen):
-        found = actions.list_multi_choices(
-            client, field=field, language=language or chosen.language
-        )
-    _tell_choices(field, found, as_json=as_json)
+    _list_choices(actions.list_multi_choices, field, language, account, config, as_json=as_json)
 
 
 @event_app.command(
@@ -254,7 +248,17 @@ def _tell_contact(contact: actions.ContactRead, *, as_json: bool, leave_out_empt
     )
 
 
-def _tell_choices(field: str, choices: list[Choice], *, as_json: bool) -> None:
+def _list_choices(
+    look: Callable[..., list[Choice]],
+    field: str,
+    language: str | None,
+    account: str | None,
+    config: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    with account_client(config, account) as (client, chosen):
+        choices = look(client, field=field, language=language or chosen.language)
     if as_json:
         tell_json([{"id": choice.id, "label": choice.label} for choice in choices])
     else:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import typer
 from rich.table import Table
@@ -45,5 +45,7 @@ def shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)

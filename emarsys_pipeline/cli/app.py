@@ -3,7 +3,6 @@
 import sys
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from emarsys_pipeline.cli import (
@@ -16,16 +15,17 @@ from emarsys_pipeline.cli import (
     messages,
     metrics,
     project,
+    query,
     reconcile,
     sandbox,
     segments,
     status,
     ui,
 )
-from emarsys_pipeline.emarsys.errors import EmarsysError
+from emarsys_pipeline.cli.terminal import errors
 from emarsys_pipeline.runbook import error_section
-from emarsys_pipeline.settings import SettingsError
-from emarsys_pipeline.stages.raw_segment_exports.errors import SegmentImportError
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="emarsys-pipeline",
@@ -36,12 +36,16 @@ app = typer.Typer(
         "Keeps SAP Emarsys and a conversational-messaging contact store in step.\n\n"
         "Start with **emarsys-pipeline demo**: it needs no Emarsys account."
     ),
-    epilog="Exit codes: 0 done, 1 failed (the last line says what to do), 2 wrong usage.",
+    epilog=(
+        "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong usage, 130 "
+        "interrupted. More: docs/terminal.md"
+    ),
 )
 app.command()(demo.demo)
 app.command()(project.init)
 app.command()(ui.ui)
-app.command()(project.query)
+app.command()(query.query)
+app.command()(query.export)
 app.command()(explain.explain)
 app.command()(status.status)
 app.command()(metrics.metrics)
@@ -61,11 +65,20 @@ app.command()(doctor.doctor)
 
 
 def main() -> None:
-    """Run the command; a failure that we know becomes one message and exit code 1."""
+    """Run the command.
+
+    A failure that we know becomes one message and exit code 1, an interrupt a message and exit code
+    130; what nobody foresaw keeps its traceback, with exit code 1 too.
+    """
     try:
         app()
-    except (SettingsError, EmarsysError, SegmentImportError) as error:
-        Console(stderr=True, highlight=False).print(
-            f"[red]error:[/red] {escape(str(error))}\nMore: {error_section(error)}", soft_wrap=True
-        )
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            errors.print("interrupted: nothing is half done, and the command may be run again")
+        raise
+    except Exception as error:
+        section = error_section(error)
+        if not section:
+            raise
+        errors.print(f"[red]error:[/red] {escape(str(error))}\nMore: {section}", soft_wrap=True)
         sys.exit(1)

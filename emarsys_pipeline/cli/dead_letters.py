@@ -24,6 +24,8 @@ def list_dead_letters(*, config: Config = None, as_json: AsJson = False) -> None
 
     Reads the published copy; waits for nobody. A value that a newer decision has replaced is not
     listed.
+
+    Example: **emarsys-pipeline opt-in dead-letters --json**
     """
     warehouse = _warehouse(load_settings(config))
     with warehouse.read_published() as connection:

@@ -1,6 +1,7 @@
 """``emarsys-pipeline demo``: the whole job, end to end, against the sandbox."""
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +9,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from emarsys_pipeline.cli.answers import tell_json
 from emarsys_pipeline.cli.demo_account import DemoEvents, DemoWindows, write_settings
 from emarsys_pipeline.cli.demo_result import Arrived, what_arrived
+from emarsys_pipeline.cli.options import AsJson
 from emarsys_pipeline.cli.terminal import Bars, bars, console, errors, table
 from emarsys_pipeline.connect import connect
 from emarsys_pipeline.inbox import Inbox
@@ -31,6 +34,7 @@ def demo(
     ] = DEMO_HOME,
     ui: Annotated[bool, typer.Option("--ui", help="Keep the Dagster UI up afterwards.")] = False,
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    as_json: AsJson = False,
 ) -> None:
     """Run the whole pipeline against an Emarsys account of its own: the sandbox.
 
@@ -64,7 +68,10 @@ def demo(
                 raise typer.Exit(1) from error
             with progress.step("read the sandbox back"):
                 arrived = _read_back(settings, sandbox)
-        _show(arrived, progress.seconds, settings)
+        if as_json:
+            tell_json({"arrived": asdict(arrived), "seconds": progress.seconds})
+        else:
+            _show(arrived, progress.seconds, settings)
         if not arrived.is_complete:
             errors.print("[red]error:[/red] not everything arrived; see the table above")
             raise typer.Exit(1)

@@ -7,6 +7,7 @@ import typer
 
 from emarsys_pipeline.cli.answers import tell_json, tell_table
 from emarsys_pipeline.cli.options import AsJson, Config
+from emarsys_pipeline.cli.terminal import working
 from emarsys_pipeline.doctor import AccountReport, examine_account
 from emarsys_pipeline.settings import load_settings
 
@@ -27,16 +28,17 @@ def doctor(*, account: Account = None, config: Config = None, as_json: AsJson = 
     """
     settings = load_settings(config)
     accounts = settings.accounts if account is None else (settings.account(account),)
-    reports = [
-        examine_account(
-            each,
-            rate_limit_path=settings.rate_limit_path,
-            max_contacts_per_segment=settings.imports.max_contacts_per_segment,
-            property_types=settings.property_types,
-            today=datetime.now(UTC).date(),
-        )
-        for each in accounts
-    ]
+    reports = []
+    for each in accounts:
+        with working(f"examining the account {each.name}"):
+            report = examine_account(
+                each,
+                rate_limit_path=settings.rate_limit_path,
+                max_contacts_per_segment=settings.imports.max_contacts_per_segment,
+                property_types=settings.property_types,
+                today=datetime.now(UTC).date(),
+            )
+        reports.append(report)
     if as_json:
         tell_json([report.as_dict() for report in reports])
     else:

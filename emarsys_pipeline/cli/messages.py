@@ -1,5 +1,6 @@
 """Commands at the inbox's door: the webhook service, files, single decisions."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Annotated
 import typer
 
 from emarsys_pipeline.cli import dead_letters
-from emarsys_pipeline.cli.options import Config
+from emarsys_pipeline.cli.answers import tell_json
+from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.terminal import bars, console, errors
 from emarsys_pipeline.inbox import Inbox, MessageError, load_file, parse_message
 from emarsys_pipeline.inbox.receiver import ReceiverSettings, create_app
@@ -36,6 +38,8 @@ def webhooks(*, config: Config = None) -> None:
 
     POST /webhooks/platform/consent, /webhooks/platform/contacts and /webhooks/emarsys/ACCOUNT;
     GET /healthz and /metrics. An endpoint without a secret refuses every call.
+
+    Example: **emarsys-pipeline webhooks --config shop.yaml**
     """
     import uvicorn
 
@@ -76,6 +80,7 @@ def load(
     ],
     kind: Annotated[FileKind, typer.Option(help="What the rows are.")] = FileKind.CONSENT,
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Put a file of consent decisions or contacts into the inbox, as if they had been sent.
 
@@ -89,6 +94,9 @@ def load(
         result = load_file(
             inbox, path, kind=kind.value, progress=lambda rows: progress("rows", rows, None)
         )
+    if as_json:
+        tell_json(asdict(result))
+        raise typer.Exit(1 if result.rejected else 0)
     console.print(
         f"{result.read:,} rows: {result.accepted:,} new, {result.duplicates:,} known already, "
         f"{result.rejected:,} rejected"
@@ -115,12 +123,13 @@ def grant(
     contact: ContactId = None,
     channel: Channel = "whatsapp",
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Record that a person gave consent now; the opt-in sensor carries it to Emarsys.
 
     Example: **emarsys-pipeline opt-in grant --phone +491700000001**
     """
-    _decide("granted", phone, email, contact, channel, config)
+    _decide("granted", phone, email, contact, channel, config, as_json=as_json)
 
 
 @opt_in_app.command("withdraw")
@@ -131,12 +140,13 @@ def withdraw(
     contact: ContactId = None,
     channel: Channel = "whatsapp",
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Record that a person withdrew consent now; the opt-in sensor carries it to Emarsys.
 
     Example: **emarsys-pipeline opt-in withdraw --email person@example.org**
     """
-    _decide("withdrawn", phone, email, contact, channel, config)
+    _decide("withdrawn", phone, email, contact, channel, config, as_json=as_json)
 
 
 def _decide(
@@ -146,6 +156,8 @@ def _decide(
     contact: str | None,
     channel: str,
     config: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     content = {
         "platform_contact_id": contact,
@@ -163,4 +175,7 @@ def _decide(
         raise typer.Exit(2) from error
     with Inbox(load_settings(config).inbox_path) as inbox:
         inbox.put([message], source="command")
+    if as_json:
+        tell_json({name: content[name] for name in ("channel", "status", "occurred_at")})
+        return
     console.print(f"recorded: {status} for {channel}; the next look of the opt-in sensor sends it")

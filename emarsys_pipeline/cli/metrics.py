@@ -1,5 +1,6 @@
 """``emarsys-pipeline metrics``: where everything stands, as Prometheus reads it."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -61,7 +62,8 @@ def metrics(
         return
     server, _ = start_http_server(port, addr="127.0.0.1", registry=registry)
     errors.print(f"metrics: http://127.0.0.1:{server.server_port}/metrics   (Ctrl-C stops it)")
-    threading.Event().wait()
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 class StandingCollector(Collector):

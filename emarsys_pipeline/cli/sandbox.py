@@ -262,11 +262,14 @@ def fault(
 
 
 @app.command()
-def clear(url: Url = _DEFAULT_URL) -> None:
-    """Forget all faults: from now on everything is answered as it should be."""
+def clear(url: Url = _DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """Forget all faults: from now on everything is answered as it should be.
+
+    Example: **emarsys-pipeline sandbox clear**
+    """
     rules = _control(url, "GET", "faults")
     _control(url, "DELETE", "faults")
-    typer.echo(f"cleared: {len(rules)}")
+    _say({"cleared": len(rules)}, f"cleared: {len(rules)}", as_json=as_json)
 
 
 @app.command()
@@ -301,7 +304,9 @@ def webhooks(
         str | None, typer.Argument(help="Address that further decisions are sent to.")
     ] = None,
     secret: Annotated[str, typer.Option(help="Secret that signs them.")] = "",
-    auth: Annotated[Literal["hmac", "jwt", "header"], typer.Option()] = "hmac",
+    auth: Annotated[
+        Literal["hmac", "jwt", "header"], typer.Option(help="How they are signed.")
+    ] = "hmac",
     duplicates: Annotated[int, typer.Option(min=0, help="So many come twice.")] = 0,
     delay: Annotated[float, typer.Option(min=0, help="Seconds that they come late.")] = 0.0,
     shuffle: Annotated[

@@ -45,7 +45,7 @@ def segments(
     if context.invoked_subcommand is not None:
         return
     notes: list[str] = []
-    with account_client(config, account) as (client, chosen):
+    with account_client(config, account, is_quiet=counts) as (client, chosen):
         found = list_all_segments(client, notes)
         members: dict[str, int | None] = dict.fromkeys(segment.id for segment in found)
         if counts:

@@ -9,7 +9,7 @@ import typer
 from emarsys_pipeline.cli.answers import tell_json
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.standing import OUTBOX_COLUMNS, SEGMENT_COLUMNS, Standing, look
-from emarsys_pipeline.cli.terminal import console, errors, table
+from emarsys_pipeline.cli.terminal import console, errors, table, working
 from emarsys_pipeline.clock import utc_now
 from emarsys_pipeline.runbook import RUNBOOK
 from emarsys_pipeline.settings import load_settings
@@ -27,7 +27,8 @@ def status(*, config: Config = None, as_json: AsJson = False) -> None:
     Example: **emarsys-pipeline status --json | jq .segments_behind**
     """
     settings = load_settings(config)
-    found = look(settings)
+    with working("looking"):
+        found = look(settings)
     if found.published_at is None:
         errors.print(
             "[red]error:[/red] nothing has been imported yet: start with emarsys-pipeline ui"

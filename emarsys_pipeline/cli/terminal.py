@@ -83,4 +83,14 @@ def bars() -> Iterator[Bars]:
         yield Bars(progress)
 
 
-__all__ = ["Bars", "bars", "console", "errors", "table"]
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show that something is being done, on standard error, where somebody watches."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with errors.status(text):
+        yield
+
+
+__all__ = ["Bars", "bars", "console", "errors", "table", "working"]

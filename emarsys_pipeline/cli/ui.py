@@ -25,6 +25,8 @@ def ui(
 
     Listens on this machine only. For separate services, point dagster-webserver and
     dagster-daemon at workspace.yaml with the same DAGSTER_HOME.
+
+    Example: **emarsys-pipeline ui --port 3001**
     """
     serve_ui(load_settings(config), port=port)
 

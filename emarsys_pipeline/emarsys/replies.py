@@ -20,6 +20,7 @@ from emarsys_pipeline.emarsys.errors import (
     ServerError,
     UnreadableReplyError,
 )
+from emarsys_pipeline.emarsys.permission_list import permissions_for
 from emarsys_pipeline.emarsys.rate_limit import RateLimitStatus
 
 OK = 0
@@ -95,7 +96,7 @@ def _refusal(
         skew = clock_skew(response, now)
         return AuthenticationError(**facts, clock_skew_seconds=skew, remedy=_skew_remedy(skew))
     if status == requests.codes.forbidden:
-        return PermissionMissingError(**facts)
+        return PermissionMissingError(**facts, remedy=_permission_remedy(method, path))
     if status == requests.codes.too_many_requests:
         return RateLimitedError(**facts, wait_seconds=rate_limit_wait(response, now))
     if status == requests.codes.locked:
@@ -190,6 +191,16 @@ def _http_date(value: str | None) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return moment.timestamp()
+
+
+def _permission_remedy(method: str, path: str) -> str | None:
+    names = permissions_for(method, path)
+    if not names:
+        return None
+    return (
+        f"Switch {' and '.join(names)} on for this API user under Security Settings > API "
+        "Credentials; a change can take some minutes to act."
+    )
 
 
 def _skew_remedy(skew: float | None) -> str | None:

@@ -43,7 +43,7 @@ def test_a_failing_import_is_told_by_the_daemon(tmp_path: Path) -> None:
     assert told["severity"] == "error"
     assert told["what"].startswith("run of segment_import for ")
     assert "shop_de-100400101|20" in told["text"]
-    assert told["what_to_do"].startswith("Switch the endpoint on")
+    assert told["what_to_do"].startswith("Switch export.segment on for this API user")
     assert "/runs/" in told["run_url"]
     assert mail.received[0]["Subject"] == told["title"]
     assert found.health is not None

@@ -88,9 +88,9 @@ def test_a_failed_run_says_what_failed_what_to_do_and_why(home: FilledHome) -> N
     assert not _missing(
         home,
         f"/runs/{home.last_import}",
-        f"{partition} did not land. What to do: Switch the endpoint on for this API user under"
-        " Security Settings > API Credentials; a change can take some minutes to act. Then re-run"
-        " the failed partitions; the others have landed and go on. Why:",
+        f"{partition} did not land. What to do: Switch segment.contact.list on for this API user"
+        " under Security Settings > API Credentials; a change can take some minutes to act. Then"
+        " re-run the failed partitions; the others have landed and go on. Why:",
         f"- {partition}: PermissionMissingError: GET filter/100400102/contacts was refused with"
         " HTTP 403",
         "landed_partitions 1",
