@@ -1,5 +1,7 @@
 """The demo: the whole job in this process, twice, and with something that did not arrive."""
 
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 from emarsys_pipeline.cli.app import app
 from emarsys_pipeline.sandbox.process import running_sandbox
 
+ROOT = Path(__file__).parents[2]
 TABLES = (
     "raw_segment_exports",
     "mapped_contacts",
@@ -88,3 +91,36 @@ def test_a_value_that_did_not_arrive_is_counted_and_fails_the_command(demo_home:
     assert "not everything arrived" in output
     with running_sandbox(state=state) as sandbox:
         sandbox.import_silently({victim: {"10500": "granted"}})
+
+
+def test_every_example_query_answers(demo_home: Path) -> None:
+    """The one about differences must answer nothing: the demo's data has arrived."""
+    text = (ROOT / "docs" / "queries.md").read_text()
+    queries = dict(re.findall(r"^## (.+?)\n.*?```sql\n(.*?)```", text, re.DOTALL | re.MULTILINE))
+    assert len(queries) >= 12
+    with duckdb.connect(str(_analytics(demo_home)), read_only=True) as connection:
+        rows = {title: connection.execute(sql).fetchall() for title, sql in queries.items()}
+    assert {title for title, found in rows.items() if not found} == {
+        "What does Emarsys show that the ledger does not?"
+    }
+
+
+def test_the_notebook_runs_and_draws(demo_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANALYTICS", str(_analytics(demo_home)))
+    # The kernel is a process of its own, whose warnings are those of its libraries.
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import nbformat
+        from nbclient import NotebookClient
+
+        notebook = nbformat.read(ROOT / "docs" / "analysis.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+        NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = [each for each in outputs if "image/png" in each.get("data", {})]
+    assert len(pictures) == 3
+    assert not any(each["output_type"] == "error" for each in outputs)
+
+
+def _analytics(home: Path) -> Path:
+    return home / ".emarsys_pipeline" / "analytics.duckdb"
