@@ -119,7 +119,7 @@ def test_every_view_for_analysts_is_named() -> None:
 
 
 def _no_properties() -> dict[str, str]:
-    return {"contact_property_columns": "", "property_columns": ""}
+    return {"contact_property_columns": "", "property_columns": "", "property_names": ""}
 
 
 def test_the_settings_shown_are_settings_that_load(tmp_path: Path) -> None:

@@ -337,6 +337,26 @@ def test_property_types_cover_all_accounts_and_default_to_text(tmp_path: Path) -
             id="type of an unmapped property",
         ),
         pytest.param(
+            "windows:",
+            "stitching: {golden_records: {sources: [shop_xx], properties: {city: {}}}}\nwindows:",
+            [
+                "line 1, stitching.golden_records.properties.city: is a property that no account"
+                " maps; write one of email, mobile",
+                "line 1, stitching.golden_records.sources[0]: 'shop_xx' is no source; write one of"
+                " emarsys, platform, shop_de",
+            ],
+            id="unknown names in golden record rules",
+        ),
+        pytest.param(
+            "windows:",
+            "stitching: {blocked_patterns: ['(']}\nwindows:",
+            [
+                "line 1, stitching.blocked_patterns[0]: '(' is no regular expression (missing ),"
+                " unterminated subpattern at position 0); write for example '.*@example[.]org'"
+            ],
+            id="broken pattern",
+        ),
+        pytest.param(
             "    default_region",
             "    name: again\n    default_region",
             ["line 5: repeats the key name; remove one of the two"],

@@ -26,11 +26,15 @@ from emarsys_pipeline.settings.model import (
     PublishSettings,
     PushSettings,
     Settings,
-    StitchingSettings,
     WebhookSettings,
     WindowSettings,
 )
 from emarsys_pipeline.settings.secret import SecretReference, SettingsError
+from emarsys_pipeline.settings.stitching import (
+    GoldenRecordSettings,
+    PropertyRule,
+    StitchingSettings,
+)
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -38,12 +42,14 @@ __all__ = [
     "AlertSettings",
     "EmailTarget",
     "FieldMapping",
+    "GoldenRecordSettings",
     "HandOverSettings",
     "ImportSettings",
     "MessagingHttpSettings",
     "MessagingSettings",
     "OAuth2Connection",
     "OptInSettings",
+    "PropertyRule",
     "PublishSettings",
     "PushSettings",
     "SecretReference",

@@ -13,6 +13,7 @@ from emarsys_pipeline.settings.alerts import AlertSettings
 from emarsys_pipeline.settings.messaging import MessagingSettings
 from emarsys_pipeline.settings.secret import SecretReference, SettingsError
 from emarsys_pipeline.settings.sections import Mistakes, Section
+from emarsys_pipeline.settings.stitching import StitchingSettings
 from emarsys_pipeline.windows import WindowGrid, is_window_length
 
 # The limits that Emarsys itself sets; both may only be lowered.
@@ -136,17 +137,6 @@ class PushSettings(Section):
     )
 
 
-def _pattern(text: str) -> str:
-    # What RE2 cannot do beyond this shows at the first stitch; a slip of the pen shows here.
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(
-            f"is no regular expression ({error}); write for example '.*@example[.]org'"
-        ) from None
-    return text
-
-
 class ReconciliationSettings(Section):
     """How often, and how much, Emarsys is compared with the ledger."""
 
@@ -157,35 +147,6 @@ class ReconciliationSettings(Section):
     )
     sample: int = Field(
         default=10_000, ge=0, description="contacts to read back each time; 0 for all"
-    )
-
-
-class StitchingSettings(Section):
-    """What keeps records of different persons apart."""
-
-    blocked_identifiers: tuple[str, ...] = Field(
-        default=(), description="a list of phone numbers and e-mail addresses that link nobody"
-    )
-    block_placeholders: bool = Field(
-        default=True,
-        description="true or false: whether well-known junk, as test@test.com, links nobody",
-    )
-    blocked_patterns: tuple[Annotated[str, AfterValidator(_pattern)], ...] = Field(
-        default=(),
-        description="a list of regular expressions (RE2) over whole identifiers that link nobody",
-    )
-    max_contacts_per_identifier: int = Field(
-        default=10, ge=2, description="an identifier held by more contacts links nobody"
-    )
-    max_contacts_per_identity: int = Field(
-        default=16, ge=2, description="an identity of more contacts is taken apart"
-    )
-    messaging_conflict: Literal["quarantine", "phone", "email", "merge"] = Field(
-        default="quarantine",
-        description=(
-            "quarantine, phone, email or merge: which identifier links a contact whose phone leads "
-            "to one messaging-side person and whose e-mail to another"
-        ),
     )
 
 
@@ -268,6 +229,8 @@ class Settings(Section):
                     ("properties", name),
                     f"is a property that no account maps; write one of {', '.join(mapped)}",
                 )
+        for place, text in self.stitching.golden_records.unknown_names(names, mapped):
+            mistakes.add(("stitching", "golden_records", *place), text)
         mistakes.raise_if_any()
         return self
 

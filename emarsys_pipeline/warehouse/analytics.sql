@@ -59,6 +59,42 @@ comment on column identities.platform_contacts is 'Messaging-side contacts of th
 comment on column identities.phone_numbers is 'All valid phone numbers of the person, E.164';
 comment on column identities.email_addresses is 'All valid e-mail addresses of the person';
 
+-- one row per identity and property that it has: persons of several contacts have theirs stored, and
+-- those of one contact have all from it
+create view identity_property_sources as
+with alone as (
+    select
+        identities.identity_id,
+        identities.window_start,
+        unnest([{{ property_names }}]::varchar[]) as property
+    from pipeline.identities
+    where identities.emarsys_contacts + identities.platform_contacts = 1
+)
+
+select identity_id, property, source, account, contact_id, window_start as changed_window_start
+from pipeline.identity_property_sources
+union all
+select
+    alone.identity_id,
+    alone.property,
+    members.source,
+    members.account,
+    members.contact_id,
+    alone.window_start as changed_window_start
+from alone
+inner join pipeline.identity_members as members using (identity_id)
+anti join pipeline.identity_property_sources as stored
+    on stored.identity_id = alone.identity_id
+where alone.property is not null;
+
+comment on view identity_property_sources is 'One row per person and property that the golden record has: the contact whose value it is';
+comment on column identity_property_sources.identity_id is 'Joins identities';
+comment on column identity_property_sources.property is 'Name of the property';
+comment on column identity_property_sources.source is 'Who gave the value: emarsys or platform';
+comment on column identity_property_sources.account is 'Account of that contact; empty for the messaging side';
+comment on column identity_property_sources.contact_id is 'Id of that contact';
+comment on column identity_property_sources.changed_window_start is 'Start of the window that last changed that contact';
+
 -- one row per record of an identity
 create view identity_members as
 select identity_id, source, account, contact_id, first_window_start from pipeline.identity_members;

@@ -120,6 +120,10 @@ def _copy_statement(table: str) -> str:
 def _create_views(path: Path, properties: list[str]) -> None:
     columns = "".join(f", {quote(name)}" for name in properties)
     prefixed = "".join(f", contacts.{quote(name)}" for name in properties)
+    names = ", ".join(
+        f"case when identities.{quote(name)} is not null then {_text_literal(name)} end"
+        for name in properties
+    )
     connection = duckdb.connect(str(path))
     try:
         connection.execute(load_sql(__package__, "views.sql", tables="pipeline"))
@@ -129,6 +133,7 @@ def _create_views(path: Path, properties: list[str]) -> None:
                 "analytics.sql",
                 property_columns=columns,
                 contact_property_columns=prefixed,
+                property_names=names,
             )
         )
         for view in ("contacts", "identities"):
@@ -141,4 +146,8 @@ def _create_views(path: Path, properties: list[str]) -> None:
 
 
 def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+    return _text_literal(str(path))
+
+
+def _text_literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -194,6 +194,7 @@ def test_every_published_view_and_column_is_commented(hourly: Warehouse) -> None
         "identity_events",
         "identity_members",
         "identity_paths",
+        "identity_property_sources",
         "opt_in_deliveries",
         "opt_in_drift",
         "quarantined_links",

@@ -171,7 +171,11 @@ def _stitch_next(
         connection.execute(load_sql(__package__, "identity_identifiers.sql"))
     if is_last:
         write_golden_records(
-            connection, window_start, stitch.property_types, rebuild=not is_refresh
+            connection,
+            window_start,
+            stitch.property_types,
+            rules=stitch.stitching.golden_records,
+            rebuild=not is_refresh,
         )
     drop_temporary(connection)
 
