@@ -14,8 +14,10 @@ from emarsys_pipeline.cli import (
     identities,
     messages,
     metrics,
+    plan,
     project,
     query,
+    rebuild,
     reconcile,
     sandbox,
     segments,
@@ -48,6 +50,7 @@ app.command()(query.query)
 app.command()(query.export)
 app.command()(explain.explain)
 app.command()(status.status)
+app.command()(rebuild.rebuild)
 app.command()(metrics.metrics)
 app.add_typer(alerts.alerts_app, name="alerts")
 app.command()(messages.webhooks)
@@ -61,6 +64,7 @@ app.add_typer(actions.fields_app, name="fields")
 app.add_typer(actions.choices_app, name="choices")
 app.add_typer(actions.event_app, name="event")
 app.add_typer(segments.segments_app, name="segments")
+app.command()(plan.plan)
 app.command()(doctor.doctor)
 
 

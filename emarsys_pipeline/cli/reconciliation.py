@@ -53,7 +53,9 @@ def reconcile_segment(
         except RunFailedError as error:
             errors.print(f"[red]error:[/red] {error}", markup=True, soft_wrap=True)
             raise typer.Exit(1) from error
-    with Warehouse(settings.warehouse_directory).read() as connection:
+    warehouse = Warehouse(settings.warehouse_directory)
+    warehouse.publish_pending(at_once=True)
+    with warehouse.read() as connection:
         ((mode, *counted),) = connection.execute(
             load_sql(__package__, "reconciled_segment.sql"),
             {"account": account, "segment_id": segment_id, "window_start": window.start},

@@ -103,6 +103,11 @@ class ImportSettings(Section):
         le=MAX_CONTACTS_PER_SEGMENT,
         description="the largest segment that is imported, at most 500000",
     )
+    keep_raw_windows: int = Field(
+        default=60,
+        ge=0,
+        description="a number of windows: so many of a segment keep their raw rows; 0 keeps all",
+    )
     export_poll_seconds: float = Field(
         default=2.0, gt=0, description="seconds between two questions for an export's state"
     )

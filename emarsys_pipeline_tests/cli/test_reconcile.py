@@ -1,4 +1,4 @@
-"""``emarsys-pipeline segments reconcile``: a full import now, recorded as a run of Dagster."""
+"""``segments reconcile``: a full import now, recorded by Dagster; ``rebuild``: from raw rows."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -62,6 +62,18 @@ def test_a_segment_is_imported_in_full_again_and_dagster_knows_the_run(
     }
     assert first["members"] > 0
     ((_, _, first_run),) = landed()
+
+    rebuilt = run("rebuild", "--json").json
+    assert rebuilt == [
+        {
+            "account": "shop_de",
+            "from_window": window.key,
+            "partitions": 1,
+            "raw_rows": first["members"],
+            "current_contacts": first["members"],
+            "differing": 0,
+        }
+    ]
     ids = [
         row["contact_id"] for row in sandbox.control("GET", "contacts/values", {"field": "1"})[:200]
     ]
@@ -109,3 +121,20 @@ def test_a_segment_that_is_not_taken_keeps_what_had_landed(run: Run, sandbox: Sa
     assert ran.exit_code == 1
     assert "field columns instead of" in ran.errors
     assert landed() == before
+
+
+def test_spoilt_tables_are_rebuilt_and_published(run: Run) -> None:
+    run("segments", "reconcile", READERS)
+    warehouse = Warehouse(load_settings(None).warehouse_directory, publish_interval_seconds=0)
+    with warehouse.write() as connection:
+        connection.execute("update current_contacts set first_name = 'spoilt' where is_member")
+        ((contacts,),) = connection.execute("select count(*) from current_contacts").fetchall()
+    assert run("query", "select count(*) from contacts where first_name = 'spoilt'", "--json").json
+    told = run("rebuild", "--account", "shop_de")
+    assert told.exit_code == 0
+    assert "Contacts differ from before" in told.output
+    assert f"{contacts:,}" in told.output
+    spoilt = "select count(*) as spoilt from contacts where first_name = 'spoilt'"
+    assert run("query", spoilt, "--json").json == [{"spoilt": 0}]
+    refused = run("rebuild", "--account", "shop_at")
+    assert (refused.exit_code, "there is no account shop_at" in refused.errors) == (1, True)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
+from emarsys_pipeline.defs.build import build_definitions
 from emarsys_pipeline.defs.emarsys_import import landing
 from emarsys_pipeline.defs.partitions import import_range_tags
 from emarsys_pipeline.settings import AccountSettings
@@ -18,7 +19,9 @@ from emarsys_pipeline.stages.raw_segment_exports import SegmentImported
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline.windows import Window, WindowGrid
+from emarsys_pipeline_tests.defs.conftest import MakeSettings
 from emarsys_pipeline_tests.defs.running import failure_of, run_assets, run_job
+from emarsys_pipeline_tests.stages.landed_rows import put_raw, table, window
 
 SEGMENTS = ["shop_de-1", "shop_de-2", "shop_de-3"]
 ASSETS = ("raw_segment_exports", "mapped_contacts")
@@ -274,6 +277,36 @@ def test_a_full_import_can_be_asked_for_in_the_launchpad(
     result = job.execute_in_process(instance=instance, partition_key=_keys("shop_de-1")[0])
     assert result.success
     assert stages.in_full == [True]
+
+
+@pytest.mark.usefixtures("stages")
+def test_raw_rows_older_than_the_settings_keep_are_pruned_and_shown(
+    make_settings: MakeSettings, instance: dg.DagsterInstance
+) -> None:
+    settings = make_settings(imports={"keep_raw_windows": 1})
+    store = Warehouse(settings.warehouse_directory)
+    store.migrate()
+    for number in range(3):
+        for segment in ("1", "2"):
+            put_raw(store, [{"contact_id": "7"}] * 2, number, account="shop_de", segment_id=segment)
+
+    result = _run_window(build_definitions(settings), instance, ["shop_de-1"])
+
+    assert result.success
+    kept = "select segment_id, window_start, count(*) from raw_segment_exports group by all"
+    assert sorted(table(store, kept)) == [("1", window(2).start, 2), ("2", window(2).start, 2)]
+    observed = {
+        str(record.partition_key): record.asset_observation.metadata["summary"].value
+        for record in instance.fetch_observations(
+            dg.AssetKey("raw_segment_exports"), limit=10
+        ).records
+        if record.asset_observation is not None
+    }
+    told = (
+        "4 raw rows of 2 windows were removed. Raw rows are kept from window 2026-03-02-00:00 on, "
+        "which is a full import; what was mapped before stays."
+    )
+    assert observed == {_keys("shop_de-1")[0]: told, "None": told}
 
 
 def test_each_partition_shows_its_own_counts(

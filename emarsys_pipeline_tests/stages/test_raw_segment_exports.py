@@ -115,9 +115,11 @@ def test_a_window_before_a_landed_one_is_superseded(importer: Importer) -> None:
     assert landed(importer(2, (SINGLE,))[SINGLE]).mode == "changes"
 
 
+@pytest.mark.parametrize("has_user_id", [False, True], ids=["without user_id", "with user_id"])
 def test_twenty_fields_beside_country_and_opt_in_are_all_fetched(
-    importer: Importer,
+    sandbox: Sandbox, importer: Importer, *, has_user_id: bool
 ) -> None:
+    sandbox.switch(user_id_in_segment_exports=has_user_id)
     ids = [1, 2, 3, 10, 11, 12, 13, 15, 18, 25, 37, 38, 41, 42, 43, 44, 46, 21, 16, 22]
     fields = [
         {"emarsys": each, "as": f"p{each}", **({"identifier": "email"} if each == 3 else {})}

@@ -8,7 +8,11 @@ from pydantic import Field
 
 from emarsys_pipeline.defs.emarsys_import.checks import import_check_specs, import_checks
 from emarsys_pipeline.defs.emarsys_import.landing import Landing, SegmentLander
-from emarsys_pipeline.defs.emarsys_import.metadata import import_metadata, mapping_metadata
+from emarsys_pipeline.defs.emarsys_import.metadata import (
+    import_metadata,
+    mapping_metadata,
+    pruning_metadata,
+)
 from emarsys_pipeline.defs.failures import failure
 from emarsys_pipeline.defs.partitions import Partitions, SegmentWindow
 from emarsys_pipeline.defs.progress import log_progress
@@ -16,6 +20,8 @@ from emarsys_pipeline.defs.resources import EmarsysAccounts, WarehouseResource
 from emarsys_pipeline.defs.summaries import Metadata
 from emarsys_pipeline.defs.table_schemas import mapped_property_columns, table_metadata
 from emarsys_pipeline.settings import Settings
+from emarsys_pipeline.stages.raw_segment_exports.pruning import prune_raw
+from emarsys_pipeline.warehouse import Warehouse
 
 RAW = "raw_segment_exports"
 MAPPED = "mapped_contacts"
@@ -90,6 +96,8 @@ def build_import_assets(settings: Settings, partitions: Partitions) -> dg.Assets
         yield from _results(context, landing, selected)
         if MAPPED in selected:
             yield from import_checks(store, settings, landing)
+        if RAW in selected:
+            _prune(context, store, settings, landing)
         if landing.errors:
             raise _failure(landing)
 
@@ -142,6 +150,31 @@ def _results(
                 context.add_asset_metadata(facts, asset_key=asset, partition_key=partition.key)
         if not landing.errors:
             yield dg.MaterializeResult(asset_key=asset)
+
+
+def _prune(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, settings: Settings, landing: Landing
+) -> None:
+    """Remove raw rows that are older than the settings keep; seen on the segment's partition."""
+    for account in sorted({each.account for each in landing.imported}):
+        newest = {
+            each.segment_id: each for each in sorted(landing.imported) if each.account == account
+        }
+        for pruned in prune_raw(
+            warehouse,
+            account,
+            keep_windows=settings.imports.keep_raw_windows,
+            run_id=context.run.run_id,
+        ):
+            partition = newest.get(pruned.segment_id)
+            context.log_event(
+                dg.AssetObservation(
+                    RAW,
+                    partition=partition.key if partition else None,
+                    description=f"Raw rows of {account}-{pruned.segment_id} were pruned.",
+                    metadata=pruning_metadata(pruned),
+                )
+            )
 
 
 def _each(

@@ -3,6 +3,8 @@
 from emarsys_pipeline.defs.summaries import Metadata, counts, markdown, table
 from emarsys_pipeline.stages.mapped_contacts import ContactsMapped
 from emarsys_pipeline.stages.raw_segment_exports import SegmentImported
+from emarsys_pipeline.stages.raw_segment_exports.pruning import RawPruned
+from emarsys_pipeline.windows import KEY_FORMAT
 
 _MODES = {
     "full": "Full import: every member was exported.",
@@ -68,6 +70,21 @@ def mapping_metadata(result: ContactsMapped) -> Metadata:
         "left": result.left,
         "unchanged": result.unchanged,
         "rejected_values": result.rejected_values,
+    }
+
+
+def pruning_metadata(pruned: RawPruned) -> Metadata:
+    """Metadata of the observation that raw rows of a segment were removed."""
+    kept_from = f"{pruned.kept_from:{KEY_FORMAT}}"
+    return {
+        "summary": markdown(
+            f"{pruned.rows_pruned:,} raw rows of {pruned.partitions:,} windows were removed. Raw "
+            f"rows are kept from window {kept_from} on, which is a full import; what was mapped "
+            "before stays."
+        ),
+        "raw_kept_from": kept_from,
+        "partitions_pruned": pruned.partitions,
+        "rows_pruned": pruned.rows_pruned,
     }
 
 

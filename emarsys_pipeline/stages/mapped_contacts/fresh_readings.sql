@@ -1,6 +1,6 @@
 -- Reads: raw_segment_exports, written_choices, opt_in_readings.
 -- Gives: a temporary table fresh_readings, one row per contact of the partition whose opt-in field
--- was asked for later than the reading at hand, or which has none of that field.
+-- was not asked for before the reading at hand, or which has none of that field.
 create or replace temp table fresh_readings as
 select
     raw.account,
@@ -22,6 +22,6 @@ where raw.account = $account
     and raw.kind <> 'left'
     and (
         readings.requested_at is null
-        or raw.requested_at > readings.requested_at
+        or raw.requested_at >= readings.requested_at
         or readings.field_id <> $field_id
     )

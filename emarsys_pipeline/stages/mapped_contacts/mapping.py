@@ -10,13 +10,15 @@ Raw rows that say nothing new have no mapped row.
 
 A second run: replaces the partition by the same rows.
 
-What makes it stop: a partition that has not landed, or a mapped field that the account did not
-have when it landed. A value that cannot be converted stops nothing: it is kept with its reason.
+What makes it stop: a partition that has not landed or whose raw rows are gone, or a mapped field
+that the account did not have when it landed. A value that cannot be converted stops nothing: it is
+kept with its reason.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 
@@ -29,15 +31,17 @@ from emarsys_pipeline.stages.raw_segment_exports.catalogue import stored_fields
 from emarsys_pipeline.stages.raw_segment_exports.errors import SegmentImportError
 from emarsys_pipeline.stages.raw_segment_exports.fields import (
     COUNTRY_FIELD_ID,
+    EmarsysField,
     resolve_mapping,
 )
+from emarsys_pipeline.stages.raw_segment_exports.pruning import raw_kept_from
 from emarsys_pipeline.warehouse import Warehouse, load_sql, overwrite_partition, quote
 from emarsys_pipeline.warehouse.columns import (
     RAW_FIELD_PREFIX,
     ensure_property_columns,
     raw_field_column,
 )
-from emarsys_pipeline.windows import Window
+from emarsys_pipeline.windows import KEY_FORMAT, Window
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +50,10 @@ TOP_CHANGED_FIELDS = 10
 
 class NotImportedError(SegmentImportError):
     """The partition has not landed, so there is nothing to map."""
+
+
+class RawPrunedError(SegmentImportError):
+    """The raw rows of the partition were removed, so it cannot be mapped again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,42 +95,74 @@ def map_segment(
 
     Raises:
         NotImportedError: the partition has not landed.
+        RawPrunedError: its raw rows are gone; what was mapped stays.
         UnknownFieldError: a mapped field is not in the account.
         ColumnTypeError: a property's declared type is not that of its column.
     """
     keys = {"account": account.name, "segment_id": segment_id, "window_start": window.start}
     with warehouse.write() as connection:
         _refuse_unless_landed(connection, keys)
+        _refuse_pruned(connection, keys)
         ensure_property_columns(connection, property_types)
         register_normalisers(connection)
-        fields = stored_fields(connection, account.name, window)
-        raw_columns = _raw_columns(connection)
-        mapped = [
-            Property(
-                mapped=item,
-                data_type=property_types.get(item.mapping.property, "varchar"),
-                has_raw=raw_field_column(item.field.field_id) in raw_columns,
-            )
-            for item in resolve_mapping(account, fields)
-        ]
-        by_name = sorted(mapped, key=lambda item: item.name)
-        _make_choices(connection, keys, mapped)
-        _make_mapped_values(connection, keys, account, mapped, by_name, raw_columns)
-        connection.execute(
-            load_sql(__package__, "operations.sql", changed_names=sql.changed_names(by_name)), keys
+        fields = stored_fields(connection, account.name, window.start)
+        outcome = map_partition(
+            connection, account, keys, fields, property_types=property_types, run_id=run_id
         )
-        connection.execute(load_sql(__package__, "touched_contacts.sql"), keys)
-        _store_mapped_rows(connection, keys, by_name, run_id)
-        rejected = _store_rejected_values(connection, keys, mapped)
         update_current(connection, account.name)
-        update_readings(connection, keys, account, fields, raw_columns)
-        outcome = _count(connection, rejected)
     logger.info(
         "account %s, segment %s, window %s: %d read, %d new, %d changed, %d left, %d rejected",
         *(account.name, segment_id, window.key, outcome.read, outcome.new, outcome.changed),
         *(outcome.left, outcome.rejected_values),
     )
     return outcome
+
+
+def map_partition(
+    connection: duckdb.DuckDBPyConnection,
+    account: AccountSettings,
+    keys: Mapping[str, object],
+    fields: Sequence[EmarsysField],
+    *,
+    property_types: Mapping[str, str],
+    run_id: str,
+) -> ContactsMapped:
+    """Map one partition in the caller's transaction; only current_contacts is left as it is.
+
+    Leaves the temporary table touched_contacts of those whose current row may differ.
+
+    Args:
+        connection: a transaction in which the normalisers are registered.
+        account: the mapping.
+        keys: account, segment_id and window_start of the partition.
+        fields: the account's fields at that window.
+        property_types: the DuckDB type of every property that any account maps.
+        run_id: who did it.
+
+    Raises:
+        UnknownFieldError: a mapped field is not among the fields.
+    """
+    raw_columns = _raw_columns(connection)
+    mapped = [
+        Property(
+            mapped=item,
+            data_type=property_types.get(item.mapping.property, "varchar"),
+            has_raw=raw_field_column(item.field.field_id) in raw_columns,
+        )
+        for item in resolve_mapping(account, fields)
+    ]
+    by_name = sorted(mapped, key=lambda item: item.name)
+    _make_choices(connection, keys, mapped)
+    _make_mapped_values(connection, keys, account, mapped, by_name, raw_columns)
+    connection.execute(
+        load_sql(__package__, "operations.sql", changed_names=sql.changed_names(by_name)),
+        dict(keys),
+    )
+    connection.execute(load_sql(__package__, "touched_contacts.sql"), dict(keys))
+    _store_mapped_rows(connection, keys, by_name, run_id)
+    rejected = _store_rejected_values(connection, keys, mapped)
+    update_readings(connection, keys, account, fields, raw_columns)
+    return _count(connection, rejected)
 
 
 def _refuse_unless_landed(
@@ -138,6 +178,18 @@ def _refuse_unless_landed(
             f"segment {keys['segment_id']} of account {keys['account']} has not landed in this "
             "window",
             "Import it first",
+        )
+
+
+def _refuse_pruned(connection: duckdb.DuckDBPyConnection, keys: Mapping[str, object]) -> None:
+    kept_from = raw_kept_from(connection, str(keys["account"])).get(str(keys["segment_id"]))
+    window_start = keys["window_start"]
+    if kept_from is not None and isinstance(window_start, datetime) and window_start < kept_from:
+        raise RawPrunedError(
+            f"the raw rows of segment {keys['segment_id']} of account {keys['account']} are kept "
+            f"from window {kept_from:{KEY_FORMAT}} on, and were removed of this one",
+            "Nothing is lost: what was mapped of it stays as it is. To map older windows again in "
+            "future, raise imports.keep_raw_windows",
         )
 
 

@@ -1,6 +1,7 @@
 """Fields and choices of an account, stored as they were when a window was imported."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
@@ -29,15 +30,7 @@ def refresh_catalogue(
         UnknownFieldError: a mapped field is not in the account; the fields are stored even so.
         EmarsysError: they could not be fetched.
     """
-    fields = [
-        EmarsysField(
-            field_id=field.id,
-            name=field.name,
-            string_id=field.string_id or None,
-            application_type=field.application_type,
-        )
-        for field in client.list_fields(account.language)
-    ]
+    fields = listed_fields(client, account)
     _store_fields(warehouse, account, window, fields)
     plan = plan_fields(account, fields)
     choices = [
@@ -51,13 +44,26 @@ def refresh_catalogue(
     return plan
 
 
+def listed_fields(client: EmarsysClient, account: AccountSettings) -> list[EmarsysField]:
+    """The account's fields as Emarsys lists them now."""
+    return [
+        EmarsysField(
+            field_id=field.id,
+            name=field.name,
+            string_id=field.string_id or None,
+            application_type=field.application_type,
+        )
+        for field in client.list_fields(account.language)
+    ]
+
+
 def stored_fields(
-    connection: duckdb.DuckDBPyConnection, account: str, window: Window
+    connection: duckdb.DuckDBPyConnection, account: str, window_start: datetime
 ) -> list[EmarsysField]:
     """The account's fields as the newest import at or before this window found them."""
     rows = connection.execute(
         load_sql(__package__, "stored_fields.sql"),
-        {"account": account, "window_start": window.start},
+        {"account": account, "window_start": window_start},
     ).fetchall()
     return [
         EmarsysField(field_id=row[0], name=row[1], string_id=row[2], application_type=row[3])

@@ -15,6 +15,7 @@ from emarsys_pipeline.stages.raw_segment_exports.exports import ExportedFile, ex
 from emarsys_pipeline.stages.raw_segment_exports.finishing import finish
 from emarsys_pipeline.stages.raw_segment_exports.history import SegmentHistory
 from emarsys_pipeline.stages.raw_segment_exports.landing import SegmentImported, land
+from emarsys_pipeline.stages.raw_segment_exports.looked_up import look_up_and_compare
 from emarsys_pipeline.stages.raw_segment_exports.members import (
     count_members,
     fetch_contacts,
@@ -90,12 +91,9 @@ def import_changes(
     refuse_shrunken(run, segment_id, members, scratch.count("previous"))
     scratch.load_export("delivered", changes, run.plan.exported)
     scratch.run("changes_of_members.sql")
+    look_up_and_compare(run, tally, scratch, segment_id, changes)
     scratch.run("changes_to_fetch.sql")
     fetched_at = run.now()
-    if run.plan.looked_up:
-        fetch_contacts(
-            *(run, tally, scratch, "looked_up", scratch.ids("labelled")), run.plan.looked_up_ids
-        )
     fetch_contacts(run, tally, scratch, "fetched", scratch.ids("to_fetch"), run.plan.field_ids)
     delivery = finish(
         run,

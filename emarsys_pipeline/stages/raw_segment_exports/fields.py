@@ -67,8 +67,8 @@ class FieldPlan:
 
     Attributes:
         fields: all that are fetched.
-        exported: the fields of each export, at most 20; empty when a mapping of more than 20
-            single choice fields leaves no way but getdata, where they are ids.
+        exported: the fields of each export, at most 20; empty when single choice fields alone
+            fill it, which leaves no way but getdata, where they are ids.
         looked_up: the fields that only getdata gives: multi choice, and those beyond the 20.
         identifying: exported text fields by whose values an export without contact ids is
             matched to contacts.
@@ -193,7 +193,10 @@ def plan_fields(account: AccountSettings, fields: Sequence[EmarsysField]) -> Fie
 def _within_one_export(
     wanted: Iterable[EmarsysField], mapped: Sequence[MappedField]
 ) -> tuple[EmarsysField, ...]:
-    """At most 20 fields; none is a single choice field that would be left to getdata as an id."""
+    """At most 20 fields: every single choice field, since getdata gives ids, and an identifier.
+
+    None when these do not fit together: what comes in two answers must have a value in common.
+    """
     exportable = [field for field in wanted if field.is_exportable]
     identifiers = {item.field.field_id for item in mapped if item.mapping.identifier is not None}
     by_need = sorted(
@@ -202,6 +205,8 @@ def _within_one_export(
     )
     taken, left = by_need[:MAX_FIELDS_PER_EXPORT], by_need[MAX_FIELDS_PER_EXPORT:]
     if any(field.is_single_choice for field in left):
+        return ()
+    if left and not any(field.field_id in identifiers for field in taken):
         return ()
     return tuple(field for field in exportable if field in taken)
 

@@ -11,6 +11,7 @@ from emarsys_pipeline.stages.raw_segment_exports.exports import ExportedFile, ex
 from emarsys_pipeline.stages.raw_segment_exports.finishing import finish
 from emarsys_pipeline.stages.raw_segment_exports.history import SegmentHistory
 from emarsys_pipeline.stages.raw_segment_exports.landing import SegmentImported, land
+from emarsys_pipeline.stages.raw_segment_exports.looked_up import look_up_and_compare
 from emarsys_pipeline.stages.raw_segment_exports.members import (
     count_members,
     fetch_contacts,
@@ -82,11 +83,7 @@ def _load_labelled(
     if exported.has_user_id:
         _refuse_wrong_ids(scratch, exported)
         scratch.run("labelled_by_user_id.sql")
-        if run.plan.looked_up:
-            fetch_contacts(
-                *(run, tally, scratch, "looked_up", scratch.ids("labelled")),
-                run.plan.looked_up_ids,
-            )
+        look_up_and_compare(run, tally, scratch, segment_id, exported)
         return
     field_ids = (*run.plan.identifying_ids, *run.plan.looked_up_ids)
     fetch_contacts(run, tally, scratch, "looked_up", scratch.ids("members"), field_ids)

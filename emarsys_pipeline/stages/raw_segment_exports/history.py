@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
+
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.windows import Window
 
@@ -35,10 +37,20 @@ def read_history(
 ) -> dict[str, SegmentHistory]:
     """The history of each of these segments."""
     with warehouse.read() as connection:
-        rows = connection.execute(
-            load_sql(__package__, "history.sql"),
-            {"account": account, "window_start": window.start, "segment_ids": list(segment_ids)},
-        ).fetchall()
+        return history_in(connection, account, segment_ids, window)
+
+
+def history_in(
+    connection: duckdb.DuckDBPyConnection,
+    account: str,
+    segment_ids: Sequence[str],
+    window: Window,
+) -> dict[str, SegmentHistory]:
+    """The same over a connection to the warehouse or to its published copy."""
+    rows = connection.execute(
+        load_sql(__package__, "history.sql"),
+        {"account": account, "window_start": window.start, "segment_ids": list(segment_ids)},
+    ).fetchall()
     found = {
         row[0]: SegmentHistory(last_full=row[1], last_requested_at=row[2], is_superseded=row[3])
         for row in rows

@@ -69,6 +69,13 @@ class Scratch:
         rows = self.connection.execute(f"from {quote(table)} select count(*)").fetchall()
         return int(rows[0][0])
 
+    def count_missing(self, table: str, other: str) -> int:
+        """The number of contacts of a table that are not in another one."""
+        rows = self.connection.execute(
+            f"from {quote(table)} anti join {quote(other)} using (contact_id) select count(*)"
+        ).fetchall()
+        return int(rows[0][0])
+
     def ids(self, table: str) -> list[str]:
         """The contact ids of a table, sorted."""
         rows = self.connection.execute(
