@@ -1,5 +1,6 @@
 """Persons in a warehouse whose golden records are told to the sandbox's messaging platform."""
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -111,7 +112,7 @@ class Crowd:
     @classmethod
     def make(cls, warehouse: Warehouse, sandbox: Sandbox, size: int, directory: Path) -> "Crowd":
         """Persons that no other test has; the directory's name tells them apart."""
-        prefix = abs(hash(str(directory))) % 10**6
+        prefix = zlib.crc32(str(directory).encode()) % 10**6
         client = MessagingClient(sandbox.platform_url, sandbox.platform_key, timeout_seconds=2)
         made = cls(warehouse, sandbox, client, size, prefix)
         made.log_start = max((row["sequence"] for row in sandbox.platform_upserts()), default=0)
@@ -147,7 +148,7 @@ class Crowd:
             "select operation, pushes.attempt, outcome, is_retryable, http_status"
             " from contact_upsert_pushes as pushes"
             " join contact_upserts using (upsert_id)"
-            " order by intended_at, identity_id, attempt, outcome",
+            " order by intended_at, pushes.identity_id, attempt, outcome",
         )
 
     def outcomes(self) -> Mapping[str, int]:
