@@ -21,6 +21,7 @@ BUSY_SECONDS = 20.0
 RETRY_BASE_SECONDS = 30.0
 MAX_RETRY_SECONDS = 3600.0
 MAX_DOUBLINGS = 10
+KEPT = timedelta(days=90)
 
 Compose = Callable[[Finding, str, int], Alert]
 
@@ -92,6 +93,8 @@ class AlertBook:
             if run is not None:
                 if self.is_handled(run[0]):
                     return 0
+                oldest = (datetime.now(UTC) - KEPT).isoformat()
+                self._rows("delete from deliveries where delivered_at < ?", oldest)
                 self._rows("insert into handled_runs values (?, ?)", *run)
             for finding in findings:
                 repeated = self._repetitions_to_tell(finding, repeat_after)

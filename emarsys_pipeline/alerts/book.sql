@@ -15,7 +15,7 @@ create table if not exists open_subjects (
     repeated integer not null
 );
 
--- one row per message and target; kept when delivered
+-- one row per message and target; kept for a while when delivered
 create table if not exists deliveries (
     delivery integer primary key autoincrement,
     alert text not null,

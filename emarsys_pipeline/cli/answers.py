@@ -20,7 +20,7 @@ def tell_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     """Write a heading and a table; None is an empty cell, numbers stand on the right."""
     table = Table()
     for number, column in enumerate(columns):
-        is_number = all(isinstance(row[number], int | None) for row in rows)
+        is_number = all(isinstance(row[number], int | float | None) for row in rows)
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(shown(value)) for value in row))
@@ -45,6 +45,8 @@ def shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.6g}"
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

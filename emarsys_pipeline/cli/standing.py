@@ -32,6 +32,7 @@ class Standing:
         newest_closed_window: key of the newest window that has ended, None before the first.
         segments: the newest landed import of each segment, by ``SEGMENT_COLUMNS``.
         windows_behind: ended windows since each segment's newest import.
+        never_imported: segments that are known and have no import at all.
         outbox: newest opt-in values by account and outcome, by ``OUTBOX_COLUMNS``.
         rejected: imported contacts with values that could not be converted.
         inbox: messages kept, by kind, and ``poison``.
@@ -45,6 +46,7 @@ class Standing:
     newest_closed_window: str | None
     segments: list[dict[str, Any]]
     windows_behind: dict[str, int]
+    never_imported: list[str]
     outbox: list[dict[str, Any]]
     rejected: list[dict[str, Any]]
     inbox: dict[str, int]
@@ -96,19 +98,24 @@ def look(settings: Settings) -> Standing:
     if settings.inbox_path.exists():
         with Inbox(settings.inbox_path) as messages:
             inbox, unread = dict(messages.counts), max(0, messages.last_sequence() - taken)
-    health, last_success = _of_dagster(settings)
+    health, last_success, known = _of_dagster(settings)
     found = [dict(zip(SEGMENT_COLUMNS, row, strict=True)) for row in segments]
-    length = settings.windows.grid.length
+    behind = {
+        row["segment"]: 0
+        if newest is None
+        else max(0, (newest.start - row["newest window"]) // settings.windows.grid.length)
+        for row in found
+    }
+    never = sorted(set(known) - behind.keys())
+    if newest is not None:
+        grid = settings.windows.grid
+        behind |= dict.fromkeys(never, (newest.start - grid.start) // grid.length + 1)
     return Standing(
         published_at=published_at,
         newest_closed_window=None if newest is None else newest.key,
         segments=found,
-        windows_behind={
-            row["segment"]: 0
-            if newest is None
-            else max(0, (newest.start - row["newest window"]) // length)
-            for row in found
-        },
+        windows_behind=behind,
+        never_imported=never,
         outbox=[dict(zip(OUTBOX_COLUMNS, row, strict=True)) for row in outbox],
         rejected=[dict(zip(REJECTED_COLUMNS, row, strict=True)) for row in rejected],
         inbox=inbox,
@@ -119,13 +126,15 @@ def look(settings: Settings) -> Standing:
     )
 
 
-def _of_dagster(settings: Settings) -> "tuple[Health | None, dict[str, datetime]]":
+def _of_dagster(settings: Settings) -> "tuple[Health | None, dict[str, datetime], list[str]]":
+    """Health, last successes by job, and the segments that the instance knows."""
     if not (settings.dagster_home / "dagster.yaml").exists():
-        return None, {}
+        return None, {}, []
     # Seconds to import, and only needed where Dagster has run.
     import dagster as dg
 
     from emarsys_pipeline.defs.health import look_at_health
+    from emarsys_pipeline.defs.partitions import SEGMENTS_NAME
 
     last_success = {}
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
@@ -133,7 +142,8 @@ def _of_dagster(settings: Settings) -> "tuple[Health | None, dict[str, datetime]
             succeeded = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS])
             for record in instance.get_run_records(succeeded, limit=1):
                 last_success[job] = datetime.fromtimestamp(record.end_time or 0, UTC)
-        return look_at_health(instance), last_success
+        known = list(instance.get_dynamic_partitions(SEGMENTS_NAME))
+        return look_at_health(instance), last_success, known
 
 
 def _of_alerts(settings: Settings) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def _document(found: Standing) -> dict[str, Any]:
 def _problems(found: Standing) -> list[str]:
     """What is wrong, each with what to do."""
     problems = []
-    if found.segments_behind:
+    if found.segments_behind or (found.never_imported and found.newest_closed_window):
         problems.append(
             "A segment is behind: look at its failed partition in the Dagster UI "
             f"({RUNBOOK}#a-segment-is-behind)."
@@ -84,6 +84,8 @@ def _show(found: Standing) -> None:
 
     console.print(f"Newest window that has ended: {found.newest_closed_window or 'none yet'}")
     console.print(table("Segments", SEGMENT_COLUMNS, rows(found.segments)))
+    if found.never_imported:
+        console.print(f"Never imported: {', '.join(found.never_imported)}", soft_wrap=True)
     if found.outbox:
         console.print(table("Opt-in values for Emarsys", OUTBOX_COLUMNS, rows(found.outbox)))
     else:
@@ -103,7 +105,8 @@ def _show(found: Standing) -> None:
             ]
             for each in found.health.automations
         ]
-        console.print(table("Schedule and sensors", AUTOMATION_COLUMNS, automations))
+        if automations:
+            console.print(table("Schedule and sensors", AUTOMATION_COLUMNS, automations))
     for name, target in found.alerts["targets"].items():
         console.print(f"Alerts that wait for {name}: {target['waiting']}")
     console.print(f"Analysts' copy published at {_shown(found.published_at)}")
