@@ -20,7 +20,7 @@ from emarsys_pipeline.settings import Settings, StitchingSettings
 from emarsys_pipeline.stages.mapped_contacts import map_segment
 from emarsys_pipeline.stages.platform_contacts import ingest_platform_contacts
 from emarsys_pipeline.stages.raw_segment_exports import import_account
-from emarsys_pipeline.stages.stitched_identities.stitch import map_records
+from emarsys_pipeline.stages.stitched_identities.identity_map import map_records
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.windows import Window
 

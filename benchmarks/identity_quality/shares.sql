@@ -3,7 +3,7 @@
 -- what makes stitching hard.
 with known as (
     select
-        records.rowid as record_key,
+        records.record_key,
         coalesce(
             true_persons.person::varchar,
             concat_ws(':', records.source, records.account, records.contact_id)
@@ -45,7 +45,7 @@ select
             where reason like 'phone%' or reason like 'email%'
             union
             select account, contact_id from record_identifiers
-            inner join records on records.rowid = record_key
+            inner join records using (record_key)
             semi join blocked_identifiers using (kind, value)
         )
     ) as with_junk,

@@ -12,6 +12,11 @@ from rich.markup import escape
 from emarsys_pipeline.cli.answers import tell_json
 from emarsys_pipeline.cli.demo_account import DemoEvents, DemoWindows, write_settings
 from emarsys_pipeline.cli.demo_result import Arrived, what_arrived
+from emarsys_pipeline.cli.identity_quality import (
+    IdentityQuality,
+    add_true_persons,
+    measure_quality,
+)
 from emarsys_pipeline.cli.options import AsJson
 from emarsys_pipeline.cli.terminal import Bars, bars, console, errors, table
 from emarsys_pipeline.connect import connect
@@ -68,10 +73,15 @@ def demo(
                 raise typer.Exit(1) from error
             with progress.step("read the sandbox back"):
                 arrived = _read_back(settings, sandbox)
+                quality = _judge_identities(settings, dagster_home, sandbox)
         if as_json:
-            tell_json({"arrived": asdict(arrived), "seconds": progress.seconds})
+            right = {"precision": quality.precision, "recall": quality.recall}
+            tell_json(
+                {"arrived": asdict(arrived), "identities": right, "seconds": progress.seconds}
+            )
         else:
             _show(arrived, progress.seconds, settings)
+            _show_quality(quality)
         if not arrived.is_complete:
             errors.print("[red]error:[/red] not everything arrived; see the table above")
             raise typer.Exit(1)
@@ -139,6 +149,38 @@ def _read_back(settings: Settings, sandbox: Sandbox) -> Arrived:
         members=members,
         field_values=sandbox.field_values(field.id, only_set=True),
     )
+
+
+def _judge_identities(settings: Settings, dagster_home: Path, sandbox: Sandbox) -> IdentityQuality:
+    """Compare identities with the persons that the sandbox knows, and show it at the asset."""
+    from emarsys_pipeline.defs.in_process import observe
+
+    warehouse = Warehouse(settings.warehouse_directory)
+    with warehouse.read_published() as connection:
+        add_true_persons(connection, settings.accounts[0].name, sandbox.truth()["persons"])
+        connection.execute("create temp view judged_identities as from identity_members")
+        quality = measure_quality(connection)
+    observe(
+        dagster_home,
+        "stitched_identities",
+        DemoWindows.of(settings.windows.grid).second,
+        {
+            "precision": quality.precision,
+            "recall": quality.recall,
+            "merged_pairs": quality.merged_pairs,
+            "true_pairs": quality.true_pairs,
+            "persons": quality.persons,
+        },
+    )
+    return quality
+
+
+def _show_quality(quality: IdentityQuality) -> None:
+    rows = [
+        ("merged pairs of contacts that are one person (precision)", f"{quality.precision:.1%}"),
+        ("pairs of one person that were merged (recall)", f"{quality.recall:.1%}"),
+    ]
+    console.print(table("Identities against the sandbox's persons", ("what", "share"), rows))
 
 
 def _show(arrived: Arrived, seconds: dict[str, float], settings: Settings) -> None:

@@ -102,3 +102,13 @@ def in_process_runs(settings: Settings, dagster_home: Path) -> Iterator[InProces
     """The pipeline of these settings, recording its runs in a prepared Dagster home."""
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         yield InProcessRuns(build_definitions(settings), instance)
+
+
+def observe(
+    dagster_home: Path, asset: str, window: Window, metadata: Mapping[str, float | int]
+) -> None:
+    """Record measurements of an asset's partition that were not made by a run of it."""
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        instance.report_runless_asset_event(
+            dg.AssetObservation(asset, partition=window.key, metadata=dict(metadata))
+        )

@@ -54,6 +54,18 @@ def test_an_imported_asset_explains_its_rows_and_its_last_window(home: FilledHom
     )
 
 
+def test_identities_show_their_sizes_and_what_is_held_back(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/assets/stitched_identities",
+        "contacts of an identity identities contacts 1",
+        *("quarantine", "most_shared_identifiers", "decisions_in_force", "merges", "splits"),
+    )
+    assert not _missing(
+        home, "/assets/stitched_identities?view=checks", "merges_as_usual", "largest_identity"
+    )
+
+
 def test_the_partitions_show_the_segment_that_failed(home: FilledHome) -> None:
     assert not _missing(
         home,

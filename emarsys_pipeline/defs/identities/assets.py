@@ -6,6 +6,7 @@ import dagster as dg
 
 from emarsys_pipeline.defs.automation import stitched_identities_condition
 from emarsys_pipeline.defs.identities.checks import identity_check_specs, identity_checks
+from emarsys_pipeline.defs.identities.report import identity_report
 from emarsys_pipeline.defs.partitions import WINDOW_DIMENSION, Partitions
 from emarsys_pipeline.defs.resources import WarehouseResource
 from emarsys_pipeline.defs.summaries import Metadata, counts, markdown
@@ -43,9 +44,10 @@ def build_identity_asset(settings: Settings, partitions: Partitions) -> dg.Asset
         Contacts that share a phone number or an e-mail address are one person, across accounts
         and with the messaging side. Identifiers that too many contacts share link nobody and are
         in `quarantined_links`. Also writes `identities` (golden records), `identity_members`,
-        `identity_identifiers` and `identity_events` (merges and splits). The same contacts give
-        the same identity ids in every run. Runs by itself once every segment of the window has
-        landed or failed, and again when a missing one lands.
+        `identity_identifiers`, `identity_property_sources` and `identity_events` (merges and
+        splits). The same contacts give the same identity ids in every run. People correct
+        identities with `emarsys-pipeline identities`. Runs by itself once every segment of the
+        window has landed or failed, and again when a missing one lands.
         """
         store = warehouse.open()
         windows = partitions.parse_windows(context.partition_keys)
@@ -60,7 +62,9 @@ def build_identity_asset(settings: Settings, partitions: Partitions) -> dg.Asset
             )
             results.append(result)
             context.log.info("%s: %d identities", window.key, result.identities)
-            context.add_asset_metadata(_metadata(result), partition_key=window.key)
+            is_last = window == windows[-1]
+            report = identity_report(store) if is_last else {}
+            context.add_asset_metadata({**_metadata(result), **report}, partition_key=window.key)
         yield dg.MaterializeResult()
         yield from identity_checks(context, store, settings, windows, results)
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, multi_key, segment_key
 from emarsys_pipeline.defs.summaries import named
-from emarsys_pipeline.settings import Settings
+from emarsys_pipeline.settings import Settings, StitchingSettings
 from emarsys_pipeline.stages.stitched_identities import IdentitiesStitched
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.windows import Window
@@ -15,6 +15,7 @@ ASSET = "stitched_identities"
 EVERY_SEGMENT_LANDED = "every_segment_landed"
 ONE_IDENTITY = "one_identity_per_contact"
 WITHIN_CAP = "largest_identity_within_cap"
+MERGES_AS_USUAL = "merges_as_usual"
 
 
 def identity_check_specs() -> list[dg.AssetCheckSpec]:
@@ -42,7 +43,17 @@ def identity_check_specs() -> list[dg.AssetCheckSpec]:
             asset=ASSET,
             description=(
                 "No identity has more contacts than stitching.max_contacts_per_identity. Fails "
-                "if different people may have been merged: look at the largest identities."
+                "if different people may have been merged: look at the largest identities. Only "
+                "decisions (join, release) make an identity larger."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            MERGES_AS_USUAL,
+            asset=ASSET,
+            description=(
+                "The window merged not many more identities than earlier ones, as "
+                "stitching.unusual_merges_factor and unusual_merges_minimum say. Fails if a shared "
+                "value may have come in: look at the most shared identifiers and the merges."
             ),
         ),
     ]
@@ -94,5 +105,46 @@ def identity_checks(
     yield dg.AssetCheckResult(
         check_name=WITHIN_CAP,
         passed=largest <= cap,
+        severity=dg.AssetCheckSeverity.WARN,
         metadata={"largest": largest, "max_contacts_per_identity": cap},
+    )
+    yield merges_as_usual(warehouse, settings.stitching, windows)
+
+
+def merges_as_usual(
+    warehouse: Warehouse, stitching: StitchingSettings, windows: Sequence[Window]
+) -> dg.AssetCheckResult:
+    """Whether these windows merged about as many identities as those before each of them."""
+    factor = stitching.unusual_merges_factor
+    minimum = stitching.unusual_merges_minimum
+    compared: dict[str, tuple[int, float]] = {}
+    with warehouse.read() as connection:
+        for window in windows:
+            ((merges, usual),) = connection.execute(
+                load_sql(__package__, "usual_merges.sql"), {"window_start": window.start}
+            ).fetchall()
+            if merges is not None and usual is not None:
+                compared[window.key] = (merges, usual)
+    unusual = {
+        key: counts
+        for key, counts in compared.items()
+        if counts[0] > max(minimum, factor * counts[1])
+    }
+    return dg.AssetCheckResult(
+        check_name=MERGES_AS_USUAL,
+        passed=not unusual,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            "; ".join(
+                f"{key} merged {merges:,} identities, earlier windows {usual:,.1f} on average"
+                for key, (merges, usual) in unusual.items()
+            )
+            or ("No more merges than usual." if compared else "No earlier window to compare with.")
+        ),
+        metadata={
+            "merges": sum(merges for merges, _ in compared.values()),
+            "usual_merges": max((usual for _, usual in compared.values()), default=0.0),
+            "unusual_merges_factor": factor,
+            "unusual_merges_minimum": minimum,
+        },
     )
