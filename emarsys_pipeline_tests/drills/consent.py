@@ -98,11 +98,12 @@ def run(
     *,
     seed: int,
     seconds: float = 0.0,
+    first: int = 0,
     chosen: tuple[str, ...] = what.NAMES,
     people: int = PEOPLE,
     say: bool = True,
 ) -> list[str]:
-    """Play these rounds, and more until ``seconds`` are over.
+    """Play these rounds, beginning with ``first``, and more until ``seconds`` are over.
 
     Returns:
         Every promise that was broken, with its round and seed; none is played after it.
@@ -116,8 +117,8 @@ def run(
     ):
         chance = random.Random(seed)  # noqa: S311 - no secret
         drill = Drill(stage, seed, chosen, Crowd(stage.people, chance), _end_of_log(stage))
-        number, found = 0, None
-        while number < rounds or time.monotonic() - started < seconds:
+        number, found = first, None
+        while number < first + rounds or time.monotonic() - started < seconds:
             round_, found = drill.play(number)
             number += 1
             broken += [f"round {number} ({round_}), seed {seed}: {each}" for each in found.broken]
@@ -129,7 +130,7 @@ def run(
             if found.broken:
                 break
         if say and found is not None:
-            _summarise(drill, found, number, time.monotonic() - started)
+            _summarise(drill, found, number - first, time.monotonic() - started)
     return broken
 
 
@@ -165,6 +166,7 @@ def main() -> None:
     """Run the drill as asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=0, help="how many at least")
+    parser.add_argument("--first", type=int, default=0, help="number of the first round")
     parser.add_argument("--minutes", type=float, default=0, help="how long at least")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--people", type=int, default=PEOPLE)
@@ -178,6 +180,7 @@ def main() -> None:
         asked.rounds,
         seed=asked.seed,
         seconds=60 * asked.minutes,
+        first=asked.first,
         chosen=chosen,
         people=asked.people,
     )

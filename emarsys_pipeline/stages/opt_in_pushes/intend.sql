@@ -1,20 +1,10 @@
--- Reads opt_in_deltas and opt_in_pushes; writes opt_in_pushes, one row per delta of the next
+-- Reads open_deltas and opt_in_pushes; writes opt_in_pushes, one row per delta of the next
 -- request: the newest delta of its contact and field, due now, with no unsettled request of that
 -- contact. Oldest first; ties by delta id. A contact is in a request once, even when the settings
 -- name another field since: its other delta is for the next request. Contacts that Emarsys does
 -- not know by their id are left to intend_by_key.sql where $creates_missing.
 insert into opt_in_pushes by name
-with ranked as (
-    select
-        deliveries.*,
-        row_number() over (
-            partition by account, contact_id, field_id order by derived_at desc, delta_id
-        ) as age
-    from opt_in_deliveries as deliveries
-    where account = $account
-),
-
-unsettled as (
+with unsettled as (
     select contact_id
     from opt_in_pushes
     where account = $account and outcome in ('sending', 'unknown')
@@ -39,32 +29,29 @@ unsettled as (
 )
 
 select
-    ranked.window_start,
-    ranked.account,
+    deltas.window_start,
+    deltas.account,
     $batch_id as batch_id,
-    ranked.delta_id,
-    ranked.contact_id,
-    ranked.field_id,
-    ranked.new_value as value,
-    ranked.attempts + 1 as attempt,
+    deltas.delta_id,
+    deltas.contact_id,
+    deltas.field_id,
+    deltas.new_value as value,
+    deltas.attempts + 1 as attempt,
     'sending' as outcome,
     true as is_retryable,
     $now::timestamptz as intended_at,
     $run_id as run_id
-from ranked
+from open_deltas as deltas
 anti join unsettled using (contact_id)
 where
-    ranked.age = 1
+    deltas.is_newest
     and (
-        ranked.outcome = 'pending'
-        or (ranked.outcome = 'rejected' and ranked.is_retryable and ranked.retry_at <= $now)
+        deltas.outcome = 'pending'
+        or (deltas.outcome = 'rejected' and deltas.is_retryable and deltas.retry_at <= $now)
     )
-    and not (
-        $creates_missing
-        and (ranked.key_field_id is not null or coalesce(ranked.reply_code = '2008', false))
-    )
+    and not ($creates_missing and deltas.needs_key)
 qualify row_number() over (
-    partition by ranked.contact_id order by ranked.derived_at, ranked.delta_id
+    partition by deltas.contact_id order by deltas.derived_at, deltas.delta_id
 ) = 1
-order by ranked.derived_at, ranked.delta_id
+order by deltas.derived_at, deltas.delta_id
 limit $batch_size;

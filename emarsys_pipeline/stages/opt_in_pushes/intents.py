@@ -75,8 +75,10 @@ def record_intents(
             raise OptInFieldError(refused[account.name])
         facts = {"account": account.name, "now": moment, "run_id": run_id, "batch_id": batch_id}
         sized = {**facts, "batch_size": pushes.batch_size}
+        connection.execute(load_sql(__package__, "open_deltas.sql"), {"account": account.name})
         ((superseded,),) = connection.execute(
-            load_sql(__package__, "supersede.sql"), facts
+            load_sql(__package__, "supersede.sql"),
+            {name: facts[name] for name in ("now", "run_id", "batch_id")},
         ).fetchall()
         ((chosen,),) = connection.execute(
             load_sql(__package__, "intend.sql"), {**sized, "creates_missing": creates_missing}

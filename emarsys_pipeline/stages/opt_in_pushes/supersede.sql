@@ -1,17 +1,7 @@
--- Reads opt_in_deltas and opt_in_pushes; writes opt_in_pushes, one row per delta that was still to
+-- Reads open_deltas; writes opt_in_pushes, one row per delta that was still to
 -- be sent when a newer one for the same contact and field came. Deltas in an unsettled request are
 -- left until their outcome is known.
 insert into opt_in_pushes by name
-with ranked as (
-    select
-        deliveries.*,
-        row_number() over (
-            partition by account, contact_id, field_id order by derived_at desc, delta_id
-        ) as age
-    from opt_in_deliveries as deliveries
-    where account = $account
-)
-
 select
     window_start,
     account,
@@ -26,5 +16,5 @@ select
     $now::timestamptz as intended_at,
     $now::timestamptz as settled_at,
     $run_id as run_id
-from ranked
-where age > 1 and (outcome = 'pending' or (outcome = 'rejected' and is_retryable));
+from open_deltas
+where not is_newest and (outcome = 'pending' or (outcome = 'rejected' and is_retryable));
