@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emarsys_pipeline.clock import utc_now
-from emarsys_pipeline.inbox import ConsentMessage, ContactMessage, Inbox
+from emarsys_pipeline.inbox import Inbox, parse_message
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.consent_events import ingest_consent_events
@@ -87,27 +87,8 @@ def contents(path: Path, *, published: bool = False) -> dict[str, list[tuple[Any
 
 def receive(directory: Path, sandbox: Sandbox, moment: datetime) -> None:
     """Put the messaging side's contacts and decisions into the inbox."""
-    contacts = [
-        ContactMessage(
-            event_id=row["platform_contact_id"],
-            platform_contact_id=row["platform_contact_id"],
-            phone=row["phone"],
-            email=row["email"],
-            updated_at=datetime.fromisoformat(row["updated_at"]),
-        )
-        for row in sandbox.platform_contacts()
-    ]
-    decisions = [
-        ConsentMessage(
-            event_id=row["event_id"],
-            platform_contact_id=row["platform_contact_id"],
-            phone=row["phone"],
-            email=row["email"],
-            status=row["status"],
-            occurred_at=datetime.fromisoformat(row["occurred_at"]),
-        )
-        for row in sandbox.platform_consents()
-    ]
+    contacts = [parse_message("contact", row) for row in sandbox.platform_contacts()]
+    decisions = [parse_message("consent", row) for row in sandbox.platform_consents()]
     with Inbox(directory / "inbox.sqlite") as inbox:
         inbox.put([*contacts, *decisions], source="file", received_at=moment)
 

@@ -12,6 +12,11 @@ from emarsys_pipeline.defs.automation_events.assets import (
     build_automation_events_asset,
     build_automation_inbox_sensor,
 )
+from emarsys_pipeline.defs.automation_events.lists import (
+    AUTOMATION_LIST_FETCH,
+    build_automation_lists_asset,
+    build_automation_lists_sensor,
+)
 from emarsys_pipeline.defs.contact_upserts.assets import build_upsert_asset
 from emarsys_pipeline.defs.contact_upserts.pushes import build_upsert_push_asset
 from emarsys_pipeline.defs.contact_upserts.sensor import build_upsert_sensor
@@ -68,11 +73,14 @@ def _build(settings: Settings) -> dg.Definitions:
     partitions = Partitions(settings.windows.grid)
     delay_minutes = settings.windows.delay_minutes
     http = settings.messaging.http
+    # Without the secret their calls are refused, so there are no lists to read.
+    has_legacy_nodes = settings.webhooks.emarsys_legacy_secret is not None
     return dg.Definitions(
         assets=[
             build_import_assets(settings, partitions),
             *build_messaging_assets(settings, partitions),
             build_automation_events_asset(settings, partitions),
+            *([build_automation_lists_asset(settings, partitions)] if has_legacy_nodes else []),
             build_identity_asset(settings, partitions),
             build_delta_asset(settings, partitions),
             build_drift_asset(settings, partitions),
@@ -94,6 +102,7 @@ def _build(settings: Settings) -> dg.Definitions:
             OPT_IN_RECONCILIATION,
             AUTOMATION_INGEST,
             *([] if http is None else [CONTACT_UPSERT_PUSH]),
+            *([AUTOMATION_LIST_FETCH] if has_legacy_nodes else []),
             *build_action_jobs(settings),
         ],
         schedules=[
@@ -105,6 +114,7 @@ def _build(settings: Settings) -> dg.Definitions:
             build_opt_in_sensor(settings, partitions),
             build_automation_inbox_sensor(partitions),
             *([] if http is None else [build_upsert_sensor(http)]),
+            *([build_automation_lists_sensor()] if has_legacy_nodes else []),
             build_automation_sensor(),
             build_alert_sensor(settings),
         ],

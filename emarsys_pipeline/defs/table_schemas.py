@@ -71,6 +71,18 @@ _COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "source": ("varchar", "webhook, file or command"),
         "evidence_hash": ("varchar", "Hash of the message as received"),
     },
+    "automation_lists": {
+        **_WINDOW,
+        "account": ("varchar", "Account name from the settings"),
+        "message_id": ("varchar", "The call; joins automation_events and automation_list_members"),
+        **_ARRIVAL,
+        "list_id": ("varchar", "Emarsys contact list that the call named"),
+        "state": ("varchar", "fetched or gone"),
+        "members": ("bigint", "Contacts of the list"),
+        "reason": ("varchar", "Emarsys's text when the list was gone"),
+        "fetched_at": ("timestamptz", "When the list was read, UTC"),
+        **_RUN,
+    },
     "automation_events": {
         **_WINDOW,
         "message_id": ("varchar", "Id of the call; a second one with it is ignored"),

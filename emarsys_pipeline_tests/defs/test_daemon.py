@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emarsys_pipeline.inbox import ConsentMessage, Inbox
+from emarsys_pipeline.inbox import Inbox, parse_message
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline_tests.defs.dagster_dev import DagsterDev, running_dagster
 
@@ -61,18 +61,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def _decide(sandbox: Sandbox, inbox: Inbox, count: int) -> int:
     """Let people grant consent; how many decisions are in the inbox now."""
-    messages = [
-        ConsentMessage(
-            event_id=row["event_id"],
-            platform_contact_id=row["platform_contact_id"],
-            phone=row.get("phone"),
-            email=row.get("email"),
-            channel=row["channel"],
-            status=row["status"],
-            occurred_at=datetime.fromisoformat(row["occurred_at"]),
-        )
-        for row in sandbox.decide("granted", count=count)
-    ]
+    messages = [parse_message("consent", row) for row in sandbox.decide("granted", count=count)]
     return inbox.put(messages, source="webhook").accepted
 
 

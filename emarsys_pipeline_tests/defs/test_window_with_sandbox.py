@@ -9,7 +9,7 @@ import pytest
 
 from emarsys_pipeline.defs.build import build_definitions
 from emarsys_pipeline.defs.partitions import import_range_tags, multi_key
-from emarsys_pipeline.inbox import ConsentMessage, ContactMessage, Inbox
+from emarsys_pipeline.inbox import Inbox, parse_message
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline.settings import Settings
 from emarsys_pipeline_tests.defs.conftest import MakeSettings
@@ -56,27 +56,8 @@ def _summary(result: dg.ExecuteInProcessResult, asset: str) -> str:
 
 def _receive(settings: Settings, sandbox: Sandbox) -> None:
     """Put contacts and grants of the messaging side into the inbox."""
-    contacts = [
-        ContactMessage(
-            platform_contact_id=row["platform_contact_id"],
-            phone=row["phone"],
-            email=row["email"],
-            updated_at=datetime.fromisoformat(row["updated_at"]),
-        )
-        for row in sandbox.platform_contacts()
-    ]
-    decisions = [
-        ConsentMessage(
-            event_id=row["event_id"],
-            platform_contact_id=row["platform_contact_id"],
-            phone=row.get("phone"),
-            email=row.get("email"),
-            channel=row["channel"],
-            status=row["status"],
-            occurred_at=datetime.fromisoformat(row["occurred_at"]),
-        )
-        for row in sandbox.decide("granted", count=20)
-    ]
+    contacts = [parse_message("contact", row) for row in sandbox.platform_contacts()]
+    decisions = [parse_message("consent", row) for row in sandbox.decide("granted", count=20)]
     with Inbox(settings.inbox_path) as inbox:
         inbox.put(contacts, source="file")
         inbox.put(decisions, source="webhook")

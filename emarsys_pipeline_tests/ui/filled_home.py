@@ -11,7 +11,7 @@ import dagster as dg
 
 from emarsys_pipeline.defs.build import build_definitions
 from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, import_range_tags
-from emarsys_pipeline.inbox import ConsentMessage, ContactMessage, Inbox
+from emarsys_pipeline.inbox import Inbox, parse_message
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline.settings import Settings, load_settings
 from emarsys_pipeline.windows import Window
@@ -129,27 +129,9 @@ def _fill(
 
 def _receive(settings: Settings, sandbox: Sandbox) -> None:
     """Put contacts and decisions of the messaging side into the inbox."""
-    contacts = [
-        ContactMessage(
-            platform_contact_id=row["platform_contact_id"],
-            phone=row["phone"],
-            email=row["email"],
-            updated_at=datetime.fromisoformat(row["updated_at"]),
-        )
-        for row in sandbox.platform_contacts()
-    ]
-    decisions = [
-        ConsentMessage(
-            event_id=row["event_id"],
-            platform_contact_id=row["platform_contact_id"],
-            phone=row.get("phone"),
-            email=row.get("email"),
-            channel=row["channel"],
-            status=row["status"],
-            occurred_at=datetime.fromisoformat(row["occurred_at"]),
-        )
-        for row in [*sandbox.decide("granted", count=40), *sandbox.decide("withdrawn", count=10)]
-    ]
+    contacts = [parse_message("contact", row) for row in sandbox.platform_contacts()]
+    decided = [*sandbox.decide("granted", count=40), *sandbox.decide("withdrawn", count=10)]
+    decisions = [parse_message("consent", row) for row in decided]
     with Inbox(settings.inbox_path) as inbox:
         inbox.put(contacts, source="file")
         inbox.put(decisions, source="webhook")

@@ -9,7 +9,7 @@ from emarsys_pipeline.defs.automation_events.assets import PAUSE_AFTER_FAILURE
 from emarsys_pipeline.defs.failures import failure
 from emarsys_pipeline.defs.partitions import Partitions
 from emarsys_pipeline.defs.resources import EmarsysAccounts, InboxResource, WarehouseResource
-from emarsys_pipeline.defs.summaries import markdown
+from emarsys_pipeline.defs.summaries import Metadata, markdown
 from emarsys_pipeline.defs.table_schemas import table_metadata
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.settings import Settings
@@ -55,7 +55,7 @@ def build_automation_lists_asset(settings: Settings, partitions: Partitions) -> 
                 grid=partitions.grid,
                 run_id=context.run.run_id,
             )
-        metadata = {
+        metadata: Metadata = {
             "fetched": done.fetched,
             "members": done.members,
             "gone": done.gone,
