@@ -167,15 +167,26 @@ def _stale_errors(attempts: list[tuple[Any, ...]], crowd: Crowd) -> list[str]:
     errors = []
     for contact_id, _, intended_at, _, _, _, _, event_id in attempts:
         carried = crowd.events[event_id]
-        if any(
-            event.occurred > carried.occurred
-            and event.answered_at is not None
-            and event.answered_at < intended_at
-            and _value(event) != _value(carried)
-            for event in events_of[contact_id]
-        ):
+        if _is_stale(carried, intended_at, events_of[contact_id]):
             errors.append(f"contact {contact_id} was sent {event_id}, which had been superseded")
     return errors
+
+
+def _is_stale(carried: Event, intended_at: datetime, events: list[Event]) -> bool:
+    """Whether the newest decision answered before said otherwise than the one carried.
+
+    A decision that was on its way to the service may have been taken in already, so one of those
+    that is newer still and says what was carried makes it right.
+    """
+    answered = [each for each in events if each.answered_at and each.answered_at < intended_at]
+    newest = max(answered, key=lambda each: each.occurred, default=carried)
+    if newest.occurred <= carried.occurred or _value(newest) == _value(carried):
+        return False
+    return not any(
+        each.occurred > newest.occurred and _value(each) == _value(carried)
+        for each in events
+        if each not in answered
+    )
 
 
 def _value(event: Event) -> str:

@@ -31,7 +31,8 @@ DECISIONS_PER_ROUND = 24
 GAP_SECONDS = 0.05
 SERVICE_DOWN_SECONDS = 0.3
 REPLAY_EVERY = 5
-ROUND_SECONDS = 1.0
+# How long a round waits for its faults to meet a request.
+ROUND_SECONDS = 12.0
 
 
 @dataclass
@@ -56,15 +57,24 @@ class Drill:
         what.set_faults(self.stage.sandbox, round_.names, chance)
         for _ in range(2 if what.TWO_WORKERS in round_.names else 1):
             self.stage.start_worker(stop, round_.point, round_.hits)
+        self.stage.wait_for_workers()
         telling = tell(
             self.crowd.decide(DECISIONS_PER_ROUND),
             self.stage.url,
             chance=chance if what.DISORDER in round_.names else None,
             gap_seconds=GAP_SECONDS,
         )
-        self._disturb(round_, chance, stop)
+        self._disturb_once(round_, chance)
+        deadline = time.monotonic() + ROUND_SECONDS
+        while telling.is_alive() or not self._has_all_happened():
+            if what.RANDOM_KILLS in round_.names:
+                time.sleep(chance.uniform(0.1, 1.0))
+                self.stage.kill_worker(chance.randrange(len(self.stage.workers)))
+            self.deaths[round_.point or what.RANDOM_KILLS] += self.stage.replace_dead(stop)
+            if time.monotonic() > deadline and not telling.is_alive():
+                break
+            time.sleep(0.05)
         telling.join()
-        self._disturb(round_, chance, stop)
         self.faults_met += sum(int(rule["met"]) for rule in self.stage.sandbox.faults())
         self.stage.sandbox.clear_faults()
         stop.touch()
@@ -74,9 +84,8 @@ class Drill:
         self.stage.come_to_rest()
         return round_, look(self.stage.warehouse, self.stage.sandbox, self.crowd, self.log_start)
 
-    def _disturb(self, round_: what.Round, chance: random.Random, stop: Path) -> None:
-        """About a second of what the driver itself does."""
-        ends_at = time.monotonic() + ROUND_SECONDS
+    def _disturb_once(self, round_: what.Round, chance: random.Random) -> None:
+        """What the driver does while decisions are told."""
         if what.SERVICE_KILLS in round_.names:
             time.sleep(chance.uniform(0, 0.5))
             self.stage.kill_service()
@@ -84,13 +93,14 @@ class Drill:
             self.stage.start_service()
         if "revoked tokens" in round_.names:
             self.stage.sandbox.revoke_tokens()
-        while time.monotonic() < ends_at:
-            if what.RANDOM_KILLS in round_.names:
-                time.sleep(chance.uniform(0.05, 0.4))
-                self.stage.kill_worker(chance.randrange(len(self.stage.workers)))
-            died = self.stage.replace_dead(stop)
-            self.deaths[round_.point or what.RANDOM_KILLS] += died
-            time.sleep(0.05)
+
+    def _has_all_happened(self) -> bool:
+        """Whether every fault has met a request, and every decision is in the ledger."""
+        if not all(rule["met"] for rule in self.stage.sandbox.faults()):
+            return False
+        with self.stage.warehouse.read() as connection:
+            ((kept,),) = connection.execute("select count(*) from consent_events").fetchall()
+        return bool(kept == len(self.crowd.events))
 
 
 def run(

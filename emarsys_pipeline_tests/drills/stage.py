@@ -113,6 +113,18 @@ class Stage:
         process.start()
         self.workers.append(process)
 
+    def wait_for_workers(self) -> None:
+        """Return once every worker has begun, or has died already."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if all(
+                each.exitcode is not None or (self.folder / f"ready-{each.pid}").exists()
+                for each in self.workers
+            ):
+                return
+            time.sleep(0.02)
+        raise TimeoutError("the workers do not start")
+
     def kill_worker(self, number: int) -> None:
         """End a worker wherever it is."""
         process = self.workers[number]

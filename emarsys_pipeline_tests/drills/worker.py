@@ -77,14 +77,23 @@ def die_at(point: str, hits: int) -> None:
     setattr(owner, name, patched)
 
 
-def work(settings_path: Path, stop: Path | None, point: str | None = None, hits: int = 1) -> None:
-    """Sync until a file says stop, or, without one, until there is nothing left to do."""
+def work(
+    settings_path: Path,
+    stop: Path | None,
+    point: str | None = None,
+    hits: int = 1,
+) -> None:
+    """Sync until a file says stop, or, without one, until there is nothing left to do.
+
+    A file beside the settings, ``ready-`` and the process id, says that it has begun.
+    """
     resources.connect = partial(connect, retries=QUICK)  # type: ignore[attr-defined]
     if point is not None:
         die_at(point, hits)
     try:
         settings = load_settings(settings_path)
         warehouse = resources.build_resources(settings)["warehouse"].open()  # type: ignore[attr-defined]
+        settings_path.with_name(f"ready-{os.getpid()}").touch()
         with Inbox(settings.inbox_path) as inbox:
             while True:
                 sync(settings, warehouse, inbox)
