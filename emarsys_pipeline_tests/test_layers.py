@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connect": {"emarsys", "settings"},
     "stages": {"clock", "emarsys", "inbox", "messaging", "settings", "warehouse", "windows"},
     "doctor": {"connect", "emarsys", "settings", "stages"},
+    "privacy": {"clock", "inbox", "settings", "stages", "warehouse", "windows"},
     "explain": {"settings", "stages", "warehouse", "windows"},
     "defs": {
         *(
@@ -51,8 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Where each library may be imported: folders, or single files.
 USED_BY: dict[str, set[str]] = {
     "requests": {"alerts", "emarsys", "messaging", "sandbox", "inbox", "cli"},
-    "duckdb": {"warehouse", "sandbox", "stages", "defs", "explain", "cli"},
-    "sqlite3": {"alerts", "inbox", "emarsys/rate_limit.py"},
+    "duckdb": {"warehouse", "privacy", "sandbox", "stages", "defs", "explain", "cli"},
+    "sqlite3": {"alerts", "inbox", "privacy", "emarsys/rate_limit.py"},
     "dagster": {"defs", "definitions.py", "cli"},
     "scipy": {"stages/stitched_identities/components.py"},
     "pandas": {"cli"},
@@ -62,6 +63,7 @@ USED_BY: dict[str, set[str]] = {
 MAY_CONNECT = {
     "warehouse/store.py",
     "warehouse/publish.py",
+    "warehouse/rewrite.py",
     "stages/raw_segment_exports/scratch.py",
 }
 READS_ENVIRONMENT = {"settings"}

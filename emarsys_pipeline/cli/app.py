@@ -8,6 +8,7 @@ from rich.markup import escape
 from emarsys_pipeline.cli import (
     actions,
     alerts,
+    contacts,
     demo,
     doctor,
     explain,
@@ -60,6 +61,7 @@ app.add_typer(messages.opt_in_app, name="opt-in")
 app.add_typer(identities.app, name="identities")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(actions.contact_app, name="contact")
+app.add_typer(contacts.contacts_app, name="contacts")
 app.add_typer(actions.fields_app, name="fields")
 app.add_typer(actions.choices_app, name="choices")
 app.add_typer(actions.event_app, name="event")

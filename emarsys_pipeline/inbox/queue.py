@@ -123,6 +123,8 @@ class Inbox:
         self._close = weakref.finalize(self, self._connection.close)
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = full")
+        # What is deleted held personal data; without this its bytes would stay in the file.
+        self._connection.execute("pragma secure_delete = on")
         with self._transaction() as connection:
             if connection.execute("pragma user_version").fetchone() == (0,):
                 schema = resources.files(__package__).joinpath("schema.sql")
@@ -166,6 +168,13 @@ class Inbox:
     def poison(self, body: bytes, *, reason: str, source: str) -> None:
         """Keep a body that could not be read; the same one again only counts."""
         self.put_deliveries([Delivery((), source, (Rejected(body, reason),))])
+
+    def forget(self, sequences: Sequence[int]) -> None:
+        """Delete these messages and overwrite their bytes; their sequences are not used again."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "delete from messages where sequence = ?", [(sequence,) for sequence in sequences]
+            )
 
     def last_sequence(self, kinds: Sequence[str] = ("consent", "contact")) -> int:
         """The largest sequence among messages of these kinds; 0 if there are none."""

@@ -9,6 +9,8 @@ import duckdb
 
 from emarsys_pipeline.warehouse import migrate, publish
 from emarsys_pipeline.warehouse.locks import exclusive_lock
+from emarsys_pipeline.warehouse.rewrite import rewrite_file
+from emarsys_pipeline.warehouse.tombstones import add_tombstone_macro
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -29,6 +31,7 @@ class Warehouse:
         self.directory = directory
         self.path = directory / "warehouse.duckdb"
         self.analytics_path = directory / "analytics.duckdb"
+        self.salt_path = directory / "erasure.salt"
         self._locks = directory / "locks"
         self._published = publish.PublishedCopy(
             self.analytics_path,
@@ -119,6 +122,16 @@ class Warehouse:
             self._published.publish(self._open)
         return True
 
+    def rewrite(self) -> None:
+        """Write both files anew, so that no byte of deleted rows is left in them.
+
+        A kill leaves the old file or the new one. Readers of the published copy notice nothing.
+        """
+        with self._locked():
+            rewrite_file(self.path, _CONFIG)
+            self._published.mark_pending()
+            self._published.publish(self._open)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         if getattr(self._held_by, "this_thread", False):
@@ -135,6 +148,7 @@ class Warehouse:
         connection = duckdb.connect(str(self.path), config=_CONFIG)
         try:
             connection.execute("set TimeZone = 'UTC'")
+            add_tombstone_macro(connection, self.salt_path)
             yield connection
         finally:
             connection.close()

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.settings import AccountSettings
+from emarsys_pipeline.stages.erased import drop_erased_messages
 from emarsys_pipeline.stages.identifiers import register_normalisers
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.windows import Window, WindowGrid
@@ -62,6 +63,18 @@ def ingest_automation_events(
         )
         connection.unregister("incoming_events")
         connection.unregister("account_regions")
+        drop_erased_messages(
+            connection,
+            inbox,
+            "added_events",
+            {
+                "emarsys": "account || chr(31) || contact_id",
+                "emarsys external": "account || chr(31) || external_id",
+                "platform": "external_id",
+                "phone": "phone_number",
+                "email": "email_address",
+            },
+        )
         counts = connection.execute(
             "select coalesce(event_name, '(unnamed)') as name, count(*) as events"
             " from added_events group by name order by events desc, name"

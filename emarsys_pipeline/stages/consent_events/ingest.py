@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from emarsys_pipeline.inbox import Inbox
+from emarsys_pipeline.stages.erased import drop_erased_messages
 from emarsys_pipeline.stages.identifiers import register_normalisers
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.windows import Window
@@ -65,6 +66,17 @@ def add_consent_events(
         {"window_start": window.start, "default_region": default_region},
     )
     connection.unregister("incoming_events")
+    drop_erased_messages(
+        connection,
+        inbox,
+        "added_events",
+        {
+            "event": "event_id",
+            "platform": "platform_contact_id",
+            "phone": "phone_number",
+            "email": "email_address",
+        },
+    )
     counts = connection.execute(
         "select status, count(*) from added_events group by status"
     ).fetchall()

@@ -17,12 +17,13 @@ kept with its reason.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import duckdb
 
 from emarsys_pipeline.settings import AccountSettings
+from emarsys_pipeline.stages.erased import drop_erased_contacts
 from emarsys_pipeline.stages.identifiers import register_normalisers
 from emarsys_pipeline.stages.mapped_contacts import properties as sql
 from emarsys_pipeline.stages.mapped_contacts.current import update_current, update_readings
@@ -63,6 +64,7 @@ class ContactsMapped:
     Attributes:
         rejected_values: values that could not be converted or normalised; their contacts live on.
         top_changed_fields: property to the number of contacts it changed for, most first.
+        erased: contacts of erased people that came back, and were removed before all that.
     """
 
     read: int
@@ -72,6 +74,7 @@ class ContactsMapped:
     unchanged: int
     rejected_values: int
     top_changed_fields: dict[str, int]
+    erased: int = 0
 
 
 def map_segment(
@@ -110,6 +113,9 @@ def map_segment(
             connection, account, keys, fields, property_types=property_types, run_id=run_id
         )
         update_current(connection, account.name)
+    if outcome.erased:
+        # Their rows had been landed; nothing of them may stay in the file.
+        warehouse.rewrite()
     logger.info(
         "account %s, segment %s, window %s: %d read, %d new, %d changed, %d left, %d rejected",
         *(account.name, segment_id, window.key, outcome.read, outcome.new, outcome.changed),
@@ -154,6 +160,7 @@ def map_partition(
     by_name = sorted(mapped, key=lambda item: item.name)
     _make_choices(connection, keys, mapped)
     _make_mapped_values(connection, keys, account, mapped, by_name, raw_columns)
+    erased = drop_erased_contacts(connection, keys)
     connection.execute(
         load_sql(__package__, "operations.sql", changed_names=sql.changed_names(by_name)),
         dict(keys),
@@ -162,7 +169,7 @@ def map_partition(
     _store_mapped_rows(connection, keys, by_name, run_id)
     rejected = _store_rejected_values(connection, keys, mapped)
     update_readings(connection, keys, account, fields, raw_columns)
-    return _count(connection, rejected)
+    return replace(_count(connection, rejected), erased=erased)
 
 
 def _refuse_unless_landed(

@@ -107,7 +107,8 @@ def add_opt_in_deltas(
     connection.execute("insert into opt_in_deltas by name from missing_deltas")
     connection.execute("drop table temp.missing_deltas")
     ((unresolved, unknown),) = connection.execute(
-        "select count(*) filter (identity_id is null), count(*) filter (status = 'unknown')"
+        "select count(*) filter (identity_id is null and source <> 'erased'),"
+        " count(*) filter (status = 'unknown')"
         " from resolved_consent_events"
     ).fetchall()
     return OptInDeltasDerived(

@@ -9,6 +9,7 @@ without a normalised form.
 from dataclasses import dataclass
 
 from emarsys_pipeline.inbox import Inbox
+from emarsys_pipeline.stages.erased import drop_erased_messages
 from emarsys_pipeline.stages.identifiers import register_normalisers
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.windows import Window
@@ -45,6 +46,16 @@ def ingest_platform_contacts(
             {"window_start": window.start, "default_region": default_region},
         )
         connection.unregister("incoming_contacts")
+        drop_erased_messages(
+            connection,
+            inbox,
+            "added_contacts",
+            {
+                "platform": "platform_contact_id",
+                "phone": "phone_number",
+                "email": "email_address",
+            },
+        )
         ((added, phones, emails),) = connection.execute(
             "select count(*),"
             " count(*) filter (phone is not null and phone_number is null),"

@@ -8,9 +8,13 @@ from typing import Any
 
 import duckdb
 
+from emarsys_pipeline.stages.erased import is_erased
+from emarsys_pipeline.stages.identifiers import register_normalisers
+from emarsys_pipeline.stages.raw_segment_exports.fields import resolve_mapping
 from emarsys_pipeline.stages.raw_segment_exports.run import AccountRun, Tally
-from emarsys_pipeline.warehouse import load_sql, overwrite_partition
-from emarsys_pipeline.warehouse.columns import ensure_raw_field_columns
+from emarsys_pipeline.warehouse import load_sql, overwrite_partition, quote
+from emarsys_pipeline.warehouse.columns import ensure_raw_field_columns, raw_field_column
+from emarsys_pipeline.warehouse.tombstones import has_tombstones
 from emarsys_pipeline.windows import Window
 
 _FIELDS = (
@@ -89,7 +93,7 @@ def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> 
                 connection,
                 "raw_segment_exports",
                 keys,
-                load_sql(__package__, "finished_rows.sql"),
+                _without_erased(connection, run, load_sql(__package__, "finished_rows.sql")),
                 {**keys, "path": str(delivery.rows)},
             )
         record["rows_delivered"] = rows_delivered
@@ -101,6 +105,26 @@ def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> 
             record,
         )
     return _imported(record, already_landed=False)
+
+
+def _without_erased(connection: duckdb.DuckDBPyConnection, run: AccountRun, select: str) -> str:
+    """The query without the rows of people who were erased; unchanged while nobody was.
+
+    Numbers are read as of the account's country. Those of another country that lack its code show
+    only once they are mapped, and are removed there.
+    """
+    if not has_tombstones(connection):
+        return select
+    register_normalisers(connection)
+    values = {"emarsys": "account || chr(31) || contact_id"}
+    region = run.account.default_region  # two capital letters
+    for number, item in enumerate(resolve_mapping(run.account, run.plan.fields)):
+        column = quote(raw_field_column(item.field.field_id))
+        if item.mapping.identifier == "phone":
+            values[f"phone {number}"] = f"normalise_phone({column}, '{region}')"
+        elif item.mapping.identifier == "email":
+            values[f"email {number}"] = f"normalise_email({column})"
+    return f"from ({select}) as delivered where not ({is_erased(values)})"
 
 
 def stored_imports(
