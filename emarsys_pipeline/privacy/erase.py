@@ -95,7 +95,10 @@ class Home:
     @property
     def folders(self) -> list[Path]:
         """Where files may hold personal data: the home, and hand-over folders outside it."""
-        return [self.warehouse.directory]
+        home = self.warehouse.directory
+        handed_over = self.settings.messaging.hand_over
+        folders = [] if handed_over is None else [home / handed_over.folder]
+        return [home, *(folder for folder in folders if not folder.is_relative_to(home))]
 
     def databases(self) -> list[Path]:
         """Files with a way of their own to be cleaned, or without personal data."""
