@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "emarsys",
             "inbox",
             "messaging",
+            "privacy",
             "settings",
             "stages",
             "warehouse",

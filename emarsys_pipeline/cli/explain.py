@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -29,17 +30,25 @@ def explain(
         typer.Option("--to", metavar="NAME", help="Show only what joins NAME with this contact."),
     ] = None,
     config: Config = None,
+    utc: Annotated[bool, typer.Option("--utc", help="Times in UTC, as without it.")] = False,
     local: Annotated[bool, typer.Option("--local", help="Times of this machine, not UTC.")] = False,
+    time_zone: Annotated[
+        str | None,
+        typer.Option("--time-zone", metavar="NAME", help="Times of a zone: Europe/Berlin."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell why contacts are one person, and why Emarsys shows the opt-in that it shows.
 
     Prints the person's contacts, the shared identifiers that join them, each consent decision and
-    what became of each opt-in value, oldest first. With --to, prints the shortest path of shared
-    identifiers between two contacts, or what is held back between them.
+    what became of each opt-in value, and then every step in order: decisions, deltas, requests,
+    confirmations and refusals, differences found, merges and splits. The view consent_history holds
+    the same. With --to, prints the shortest path of shared identifiers between two contacts, or
+    what is held back between them.
 
-    Example: **emarsys-pipeline explain +491700000001**
+    Example: **emarsys-pipeline explain +491700000001 --time-zone Europe/Berlin**
     """
+    zone = _zone(time_zone, is_local=local, is_utc=utc)
     settings = load_settings(config)
     warehouse = Warehouse(settings.warehouse_directory)
     regions = sorted({account.default_region for account in settings.accounts})
@@ -52,9 +61,9 @@ def explain(
         errors.print(f"[red]error:[/red] {error}", soft_wrap=True)
         raise typer.Exit(1) from error
     if as_json:
-        console.print_json(json.dumps(asdict(found), default=str))
+        console.print_json(json.dumps(asdict(found), default=_text))
         return
-    _show(found, is_local=local)
+    _show(found, zone)
 
 
 def _show_path(found: Path, *, as_json: bool) -> None:
@@ -78,12 +87,28 @@ def _show_path(found: Path, *, as_json: bool) -> None:
         )
 
 
-def _show(found: Explanation, *, is_local: bool) -> None:
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _zone(name: str | None, *, is_local: bool, is_utc: bool) -> tzinfo | None:
+    """The zone to show times in; None is that of this machine."""
+    if (name is not None) + is_local + is_utc > 1:
+        raise typer.BadParameter("give one of --utc, --local and --time-zone")
+    if name is None:
+        return None if is_local else UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise typer.BadParameter(f"there is no time zone {name}: write Europe/Berlin") from error
+
+
+def _show(found: Explanation, zone: tzinfo | None) -> None:
     def at(moment: datetime | None) -> str:
         if moment is None:
             return ""
-        zoned = moment.astimezone(None if is_local else UTC)
-        return f"{zoned:%Y-%m-%d %H:%M:%S}" + ("" if is_local else "Z")
+        zoned = moment.astimezone(zone)
+        return f"{zoned:%Y-%m-%d %H:%M:%S}" + ("Z" if zone is UTC else f"{zoned:%z}")
 
     console.print(f"Identity {found.identity_id}")
     for retired in found.retired_ids:
@@ -122,3 +147,6 @@ def _show(found: Explanation, *, is_local: bool) -> None:
         console.print(table("Opt-in values for Emarsys", columns, deliveries))
     else:
         console.print("No opt-in value had to be written.")
+    if found.history:
+        steps = [(at(step.happened_at), step.step, step.words) for step in found.history]
+        console.print(table("In order", ("when", "step", "what"), steps))

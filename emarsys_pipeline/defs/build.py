@@ -44,6 +44,7 @@ from emarsys_pipeline.defs.opt_in.drift import (
 from emarsys_pipeline.defs.opt_in.pushes import build_push_asset
 from emarsys_pipeline.defs.opt_in.sensor import build_opt_in_sensor
 from emarsys_pipeline.defs.partitions import Partitions
+from emarsys_pipeline.defs.privacy import build_retention_job, build_retention_schedule
 from emarsys_pipeline.defs.resources import build_resources
 from emarsys_pipeline.defs.runbook_links import with_runbook
 from emarsys_pipeline.defs.schedules import build_import_schedule
@@ -100,6 +101,7 @@ def _build(settings: Settings) -> dg.Definitions:
             OPT_IN_SYNC,
             OPT_IN_PUSH,
             OPT_IN_RECONCILIATION,
+            build_retention_job(settings),
             AUTOMATION_INGEST,
             *([] if http is None else [CONTACT_UPSERT_PUSH]),
             *([AUTOMATION_LIST_FETCH] if has_legacy_nodes else []),
@@ -108,6 +110,7 @@ def _build(settings: Settings) -> dg.Definitions:
         schedules=[
             build_import_schedule(partitions, delay_minutes=delay_minutes),
             build_reconciliation_schedule(settings),
+            build_retention_schedule(settings),
         ],
         sensors=[
             build_catalogue_sensor(settings, partitions),

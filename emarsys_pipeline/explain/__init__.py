@@ -11,6 +11,7 @@ from emarsys_pipeline.explain.person import (
     Explanation,
     NotFoundError,
     Record,
+    Step,
     explain,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "NotFoundError",
     "Path",
     "Record",
+    "Step",
     "explain",
     "explain_path",
 ]

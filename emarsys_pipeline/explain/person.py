@@ -11,7 +11,7 @@ from emarsys_pipeline.explain.links import Identifier, Link, spanning_links
 from emarsys_pipeline.stages.identifiers import normalise_email, normalise_phone
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
-Row = TypeVar("Row", bound="Record | Decision | Delivery")
+Row = TypeVar("Row", bound="Record | Decision | Delivery | Step")
 
 
 class NotFoundError(Exception):
@@ -84,8 +84,69 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step in the person's consent: a row of the view ``consent_history``, in its columns."""
+
+    happened_at: datetime
+    step_number: int
+    step: str
+    channel: str | None
+    status: str | None
+    reported_status: str | None
+    source: str | None
+    resolved_by: str | None
+    occurred_at: datetime | None
+    received_at: datetime | None
+    event_id: str | None
+    account: str | None
+    contact_id: str | None
+    delta_id: str | None
+    attempt: int | None
+    old_value: str | None
+    value: str | None
+    reason: str | None
+    outcome: str | None
+    http_status: int | None
+    reply_code: str | None
+    reply_text: str | None
+    left_identity_id: str | None
+    joined_identity_id: str | None
+
+    @property
+    def words(self) -> str:
+        """What happened, in a line."""
+        contact = f"{self.account} {self.contact_id}"
+        if self.step in {"merge", "split"}:
+            return (
+                f"contacts moved from identity {self.left_identity_id} to {self.joined_identity_id}"
+            )
+        if self.step == "decision":
+            origin = f"by {self.source} (event {self.event_id})"
+            return f"{self.reported_status} for {self.channel}, {origin}"
+        if self.step == "delta":
+            before = self.old_value or "nothing"
+            return f"{contact} must show {self.value} instead of {before}: {self.reason}"
+        if self.step == "drift":
+            return f"{contact} showed {self.old_value or 'nothing'} instead of {self.value}"
+        if self.step == "request":
+            return f"{self.value} sent for {contact}, attempt {self.attempt}"
+        if self.step == "supersession":
+            return f"{self.value} for {contact} was not sent: a newer value came"
+        reply = " ".join(
+            str(part) for part in (self.http_status, self.reply_code, self.reply_text) if part
+        )
+        said = f" ({reply})" if reply else ""
+        if self.step == "silence":
+            return f"no answer about {contact}{said}; it is read back"
+        verb = "confirmed" if self.step == "confirmation" else "refused"
+        return f"Emarsys {verb} {self.value} for {contact}{said}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """One person: records, what joins them, decisions and deliveries, each oldest first.
+
+    ``history`` holds every step in order: decisions, deltas, requests, answers, merges, splits.
 
     ``retired_ids`` are ids of identities that were merged into this one.
     """
@@ -96,6 +157,7 @@ class Explanation:
     links: list[Link]
     decisions: list[Decision]
     deliveries: list[Delivery]
+    history: list[Step]
 
 
 def explain(warehouse: Warehouse, name: str, *, regions: Sequence[str] = ()) -> Explanation:
@@ -126,6 +188,7 @@ def explain(warehouse: Warehouse, name: str, *, regions: Sequence[str] = ()) -> 
             links=spanning_links(linking_identifiers(connection, identity_id)),
             decisions=_rows(connection, Decision, "decisions.sql", parameters),
             deliveries=_rows(connection, Delivery, "deliveries.sql", parameters),
+            history=_rows(connection, Step, "history.sql", parameters),
         )
 
 

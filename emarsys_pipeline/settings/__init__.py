@@ -29,6 +29,7 @@ from emarsys_pipeline.settings.model import (
     WebhookSettings,
     WindowSettings,
 )
+from emarsys_pipeline.settings.retention import RetentionSettings
 from emarsys_pipeline.settings.secret import SecretReference, SettingsError
 from emarsys_pipeline.settings.stitching import (
     GoldenRecordSettings,
@@ -52,6 +53,7 @@ __all__ = [
     "PropertyRule",
     "PublishSettings",
     "PushSettings",
+    "RetentionSettings",
     "SecretReference",
     "SegmentReference",
     "Settings",

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from emarsys_pipeline.settings import accounts, alerts, messaging, model, stitching
+from emarsys_pipeline.settings import accounts, alerts, messaging, model, retention, stitching
 from emarsys_pipeline.settings.document import Document, DocumentError, Place, parse
 from emarsys_pipeline.settings.example import EXAMPLE_NAME, example_settings
 from emarsys_pipeline.settings.secret import SettingsError
@@ -22,6 +22,8 @@ SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("windows",): model.WindowSettings,
     ("imports",): model.ImportSettings,
     ("pushes",): model.PushSettings,
+    ("reconciliation",): model.ReconciliationSettings,
+    ("retention",): retention.RetentionSettings,
     ("stitching",): stitching.StitchingSettings,
     ("stitching", "golden_records"): stitching.GoldenRecordSettings,
     ("webhooks",): model.WebhookSettings,

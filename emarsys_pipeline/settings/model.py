@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, field_validator, mode
 from emarsys_pipeline.settings.accounts import AccountSettings
 from emarsys_pipeline.settings.alerts import AlertSettings
 from emarsys_pipeline.settings.messaging import MessagingSettings
+from emarsys_pipeline.settings.retention import RetentionSettings
 from emarsys_pipeline.settings.secret import SecretReference, SettingsError
 from emarsys_pipeline.settings.sections import Mistakes, Section
 from emarsys_pipeline.settings.stitching import StitchingSettings
@@ -212,6 +213,7 @@ class Settings(Section):
     webhooks: WebhookSettings = Field(default=WebhookSettings(), description="a mapping")
     messaging: MessagingSettings = Field(default=MessagingSettings(), description="a mapping")
     publish: PublishSettings = Field(default=PublishSettings(), description="a mapping")
+    retention: RetentionSettings = Field(default=RetentionSettings(), description="a mapping")
     alerts: AlertSettings = Field(default=AlertSettings(), description="a mapping")
     properties: dict[str, PropertyType] = Field(
         default={}, description="a mapping of properties to types, for example birth_date: date"

@@ -130,23 +130,41 @@ comment on column segment_changes.contact_id is 'Internal Emarsys contact id';
 comment on column segment_changes.operation is 'new, changed or left';
 comment on column segment_changes.changed_fields is 'The properties that differ from the row before';
 
--- one row per consent decision
+-- one row per step in a person's consent
 create view consent_history as
 select
-    event_id, identity_id, resolved_by, channel, status, reported_status, occurred_at, received_at,
-    source
-from pipeline.resolved_consent_events;
+    identity_id, happened_at, step_number, step, channel, status, reported_status, source,
+    resolved_by, occurred_at, received_at, event_id, account, contact_id, delta_id, attempt,
+    old_value, value, reason, outcome, http_status, reply_code, reply_text, left_identity_id,
+    joined_identity_id
+from pipeline.consent_steps;
 
-comment on view consent_history is 'One row per consent decision from the messaging side';
-comment on column consent_history.event_id is 'Id of the decision at its origin';
+comment on view consent_history is 'One row per step in a person''s consent: decision, delta, request, its answer, drift, merge or split; in order by happened_at, step_number, delta_id, attempt';
 comment on column consent_history.identity_id is 'The person it speaks for; null while nobody is known';
-comment on column consent_history.resolved_by is 'What led to the person: platform contact, phone or email';
-comment on column consent_history.channel is 'For example whatsapp';
-comment on column consent_history.status is 'granted, withdrawn, denied or unknown';
-comment on column consent_history.reported_status is 'The status in the words of its origin';
-comment on column consent_history.occurred_at is 'When the person decided, UTC';
-comment on column consent_history.received_at is 'When the decision became durable here, UTC';
-comment on column consent_history.source is 'webhook, file or command';
+comment on column consent_history.happened_at is 'When it happened, UTC: the decision, the derivation, the request, its answer; of merges the start of the window';
+comment on column consent_history.step_number is 'Order of steps at the same instant';
+comment on column consent_history.step is 'merge, split, decision, drift, delta, request, confirmation, refusal, supersession or silence (no answer came)';
+comment on column consent_history.channel is 'Of a decision: for example whatsapp';
+comment on column consent_history.status is 'Of a decision: granted, withdrawn, denied or unknown';
+comment on column consent_history.reported_status is 'Of a decision: the status in the words of its origin';
+comment on column consent_history.source is 'Of a decision: webhook, file or command; erased when the person was';
+comment on column consent_history.resolved_by is 'Of a decision: what led to the person: platform contact, phone or email';
+comment on column consent_history.occurred_at is 'Of a decision: when the person decided, UTC';
+comment on column consent_history.received_at is 'Of a decision: when it became durable here, UTC';
+comment on column consent_history.event_id is 'The decision, or the one that decides';
+comment on column consent_history.account is 'Account name from the settings';
+comment on column consent_history.contact_id is 'Internal Emarsys contact id';
+comment on column consent_history.delta_id is 'The change; joins opt_in_deliveries';
+comment on column consent_history.attempt is 'Which attempt at the change it was, from 1';
+comment on column consent_history.old_value is 'The field as last known before, or as found';
+comment on column consent_history.value is 'The value to write, or expected';
+comment on column consent_history.reason is 'Of a delta: granted, withdrawn, stitched or reconciled';
+comment on column consent_history.outcome is 'Of an answer: accepted, rejected, unknown or superseded';
+comment on column consent_history.http_status is 'Of an answer: HTTP status';
+comment on column consent_history.reply_code is 'Of an answer: Emarsys reply code';
+comment on column consent_history.reply_text is 'Of an answer: Emarsys text';
+comment on column consent_history.left_identity_id is 'Of a merge or split: the identity that records left';
+comment on column consent_history.joined_identity_id is 'Of a merge or split: the identity that records joined';
 
 -- one row per person and channel
 create view consent_status as

@@ -350,3 +350,149 @@ inner join {{ tables }}.identity_members as members
         )
 where decisions.action = 'join'
 qualify count(*) over (partition by members.identity_id, decisions.decision_id) > 1;
+
+-- one row per step in a person's consent: each decision, each value that had to reach Emarsys, each
+-- request and its answer, each difference found when reading back, each merge or split. A step
+-- belongs to the identity that its contact, or its retired identity, is part of now.
+create or replace view {{ tables }}.consent_steps as
+with persons as (
+    select account, contact_id, identity_id
+    from {{ tables }}.identity_members
+    where source = 'emarsys'
+),
+
+moves as (
+    select events.*, unnest([events.identity_id, events.other_identity_id]) as side
+    from {{ tables }}.identity_events as events
+),
+
+attempts as (
+    select
+        pushes.*,
+        coalesce(persons.identity_id, deltas.identity_id) as identity_id,
+        deltas.event_id
+    from {{ tables }}.opt_in_pushes as pushes
+    left join {{ tables }}.opt_in_deltas as deltas using (delta_id)
+    left join persons
+        on persons.account = pushes.account and persons.contact_id = pushes.contact_id
+)
+
+select
+    coalesce(aliases.identity_id, moves.side) as identity_id,
+    moves.window_start as happened_at,
+    1 as step_number,
+    moves.event as step,
+    null::varchar as channel,
+    null::varchar as status,
+    null::varchar as reported_status,
+    null::varchar as source,
+    null::varchar as resolved_by,
+    null::timestamptz as occurred_at,
+    null::timestamptz as received_at,
+    null::varchar as event_id,
+    null::varchar as account,
+    null::varchar as contact_id,
+    null::varchar as delta_id,
+    null::integer as attempt,
+    null::varchar as old_value,
+    null::varchar as value,
+    null::varchar as reason,
+    null::varchar as outcome,
+    null::integer as http_status,
+    null::varchar as reply_code,
+    null::varchar as reply_text,
+    moves.identity_id as left_identity_id,
+    moves.other_identity_id as joined_identity_id
+from moves
+left join {{ tables }}.identity_aliases as aliases on aliases.retired_identity_id = moves.side
+group by all
+
+union all by name
+
+select
+    identity_id,
+    occurred_at as happened_at,
+    2 as step_number,
+    'decision' as step,
+    channel,
+    status,
+    reported_status,
+    source,
+    resolved_by,
+    occurred_at,
+    received_at,
+    event_id
+from {{ tables }}.resolved_consent_events
+
+union all by name
+
+select
+    persons.identity_id,
+    drift.found_at as happened_at,
+    3 as step_number,
+    'drift' as step,
+    drift.event_id,
+    drift.account,
+    drift.contact_id,
+    drift.found as old_value,
+    drift.expected as value
+from {{ tables }}.opt_in_drift as drift
+left join persons on persons.account = drift.account and persons.contact_id = drift.contact_id
+
+union all by name
+
+select
+    coalesce(persons.identity_id, deltas.identity_id) as identity_id,
+    deltas.derived_at as happened_at,
+    4 as step_number,
+    'delta' as step,
+    deltas.event_id,
+    deltas.account,
+    deltas.contact_id,
+    deltas.delta_id,
+    deltas.old_value,
+    deltas.new_value as value,
+    deltas.reason
+from {{ tables }}.opt_in_deltas as deltas
+left join persons on persons.account = deltas.account and persons.contact_id = deltas.contact_id
+
+union all by name
+
+select
+    identity_id,
+    intended_at as happened_at,
+    5 as step_number,
+    'request' as step,
+    event_id,
+    account,
+    contact_id,
+    delta_id,
+    attempt,
+    value
+from attempts
+where outcome <> 'superseded'
+
+union all by name
+
+select
+    identity_id,
+    coalesce(settled_at, intended_at) as happened_at,
+    6 as step_number,
+    case
+        when outcome = 'accepted' then 'confirmation'
+        when outcome = 'rejected' then 'refusal'
+        when outcome = 'superseded' then 'supersession'
+        else 'silence'
+    end as step,
+    event_id,
+    account,
+    contact_id,
+    delta_id,
+    attempt,
+    value,
+    outcome,
+    http_status,
+    reply_code,
+    reply_text
+from attempts
+where outcome <> 'sending';

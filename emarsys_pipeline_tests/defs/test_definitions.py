@@ -103,6 +103,7 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
         "opt_in_push": True,
         "automation_ingest": True,
         "opt_in_reconciliation": True,
+        "retention": True,
         "get_contact": True,
         "get_contact_with_labels": True,
         "update_contact": True,
@@ -127,6 +128,7 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
     } == {
         "segment_import_schedule": (True, dg.DefaultScheduleStatus.RUNNING),
         "opt_in_reconciliation_schedule": (True, dg.DefaultScheduleStatus.RUNNING),
+        "retention_schedule": (True, dg.DefaultScheduleStatus.RUNNING),
     }
 
 

@@ -144,6 +144,8 @@ def test_identity_ids_stay_through_a_rebuild(home: Home) -> None:
     with home.warehouse.write() as connection:
         for table in (
             "identity_members",
+            "former_members",
+            "identity_events",
             "identity_identifiers",
             "identity_stitches",
             "identities",
