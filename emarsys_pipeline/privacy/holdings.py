@@ -114,6 +114,17 @@ HOLDINGS: dict[str, Holding] = {
             "run_id",
         )
     ),
+    "raw_prunings": Holding(
+        none=(
+            "account",
+            "segment_id",
+            "kept_from",
+            "partitions",
+            "pruned_at",
+            "run_id",
+            "rows_pruned",
+        )
+    ),
     "export_intents": Holding(
         none=(
             *("account", "window_start", "intent_id", "kind", "segment_id", "state", "export_id"),
