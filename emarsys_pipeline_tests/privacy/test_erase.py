@@ -103,6 +103,7 @@ def test_the_search_finds_the_person_everywhere_before_and_nowhere_after(home: H
         "file: step.err": 1,
         "identities": 1,
         "identity_identifiers": 2,
+        "identity_property_sources": 3,
         "inbox: messages": 4,
         "inbox: unreadable bodies": 1,
         "mapped_contacts": 3,
