@@ -205,6 +205,15 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
             id="broken pattern",
         ),
         pytest.param(
+            "windows:",
+            "stitching: {blocked_patterns: ['(?!a)b']}\nwindows:",
+            [
+                "line 1, stitching.blocked_patterns[0]: '(?!a)b' looks around or back, which"
+                " DuckDB's expressions cannot; write for example '.*@example[.]org'"
+            ],
+            id="pattern that RE2 cannot use",
+        ),
+        pytest.param(
             "    default_region",
             "    name: again\n    default_region",
             ["line 5: repeats the key name; remove one of the two"],

@@ -8,15 +8,18 @@ from pydantic import AfterValidator, Field
 
 from emarsys_pipeline.settings.sections import Section
 
+BEYOND_RE2 = re.compile(r"\(\?(?:[=!(]|<[=!])|\(\?P=|\\[1-9]")
+
 
 def _pattern(text: str) -> str:
-    # What RE2 cannot do beyond this shows at the first stitch; a slip of the pen shows here.
+    """The pattern, if RE2 can use it: Python's syntax without looking around or back."""
+    remedy = "write for example '.*@example[.]org'"
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(
-            f"is no regular expression ({error}); write for example '.*@example[.]org'"
-        ) from None
+        raise ValueError(f"is no regular expression ({error}); {remedy}") from None
+    if BEYOND_RE2.search(text):
+        raise ValueError(f"looks around or back, which DuckDB's expressions cannot; {remedy}")
     return text
 
 
