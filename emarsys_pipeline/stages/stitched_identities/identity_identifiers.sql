@@ -1,23 +1,33 @@
 -- Reads held_identifiers, repeated_hashes, record_identifiers, shared_identifiers,
--- shared_identities, blocked_identifiers and identity_map; writes identity_identifiers anew, one row
--- per identifier that stands for one identity: not blocked, not held by too many, and with all its
--- records in that identity.
+-- shared_identities, blocked_identifiers and linked_records; writes identity_identifiers anew, one
+-- row per identifier that stands for one identity: not blocked, not held by too many, and with all
+-- its records in that identity. Readers look events and people up by it, so identifiers of a single
+-- record are in it too.
 delete from identity_identifiers;
 
 insert into identity_identifiers by name
 with single as (
-    select held.record_key, held.kind, held.value
+    select held.*
     from held_identifiers as held
     anti join repeated_hashes as repeated on repeated.value_hash = hash(held.value)
     union all
-    select record_key, kind, value
-    from record_identifiers
-    anti join shared_identifiers using (kind, value)
+    select held.*
+    from held_identifiers as held
+    semi join (
+        select record_key, kind, value
+        from record_identifiers
+        anti join shared_identifiers using (kind, value)
+    ) as colliding using (record_key, kind, value)
 )
 
-select identity_map.identity_id, single.kind, single.value
+select
+    coalesce(
+        linked.identity_id, identity_id_of(single.source, single.account, single.contact_id)
+    ) as identity_id,
+    single.kind,
+    single.value
 from single
-inner join identity_map using (record_key)
+left join linked_records as linked using (record_key)
 anti join blocked_identifiers as blocked
     on blocked.kind = single.kind and blocked.value = single.value
 union all
