@@ -1,4 +1,4 @@
--- Makes the table contacts, one row per contact number from $first to $last, each a pure function of
+-- Makes the temporary table contacts, one row per contact number from $first to $last, each a pure function of
 -- its number alone, so that a larger population begins with the smaller one. The shape:
 -- 30 % are re-appearances of an earlier person with its first or second number and address;
 -- 12 % have no phone, 6 % no e-mail; 3 % take the phone of the contact before (households);
@@ -6,7 +6,7 @@
 -- and one of 512 in every half million; offices of 40 contacts on one number, one in every four
 -- thousand; 0.4 % junk phones, 0.05 % one hotline, 0.3 % junk addresses.
 -- Every fifth contact is on the messaging side.
-create or replace table contacts as
+create or replace temp table contacts as
 with numbered as (
     select
         range as number,
@@ -68,9 +68,13 @@ select
     number,
     person,
     number % 5 = 4 as is_platform,
-    '+49' || (15000000000 + hash(phone_key, 'number') % 2900000000)::varchar as phone_number,
+    case
+        when phone_key is not null
+            then '+49' || (150000000000 + hash(phone_key, 'number') % 29000000000)::varchar
+    end as phone_number,
     case
         when email_key like 'j%' then 'none' || email_key || '@example.org'
-        else 'person' || (hash(email_key, 'address') % 100000000000)::varchar || '@example.org'
+        when email_key is not null
+            then 'person' || (hash(email_key, 'address') % 100000000000)::varchar || '@example.org'
     end as email_address
 from keyed

@@ -10,11 +10,14 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from emarsys_pipeline.warehouse import load_sql
+
+Keys = npt.NDArray[np.int64]
 
 
 def resolve_components(connection: duckdb.DuckDBPyConnection) -> None:
@@ -37,21 +40,32 @@ def add_components(
     edges = connection.execute(
         load_sql(__package__, edges_file), dict(parameters or {})
     ).fetchnumpy()
-    anchors = np.asarray(edges["anchor"], dtype=np.int64)
-    linked_keys = np.asarray(edges["record_key"], dtype=np.int64)
-    if not len(anchors):
+    if not len(edges["anchor"]):
         return
-    nodes, positions = np.unique(np.concatenate([anchors, linked_keys]), return_inverse=True)
-    tails, heads = np.split(positions.astype(np.int32), 2)
-    graph = coo_matrix(
-        (np.ones(len(tails), dtype=np.int8), (tails, heads)), shape=(len(nodes), len(nodes))
+    nodes, names = components_of(
+        np.asarray(edges["anchor"], np.int64), np.asarray(edges["record_key"], np.int64)
     )
-    _, labels = connected_components(graph, directed=False)
-    # The smallest record key names the component, so that separate rounds never share a name.
-    # The nodes are sorted, and of several writes to one place the last stays.
-    names = np.empty(labels.max() + 1, dtype=np.int64)
-    names[labels[::-1]] = nodes[::-1]
-    found = pa.table({"record_key": nodes, "component": names[labels]})
-    connection.register("found_components", found)
+    connection.register("found_components", pa.table({"record_key": nodes, "component": names}))
     connection.execute("insert into components by name from found_components")
     connection.unregister("found_components")
+
+
+def components_of(tails: Keys, heads: Keys) -> tuple[Keys, Keys]:
+    """The nodes of some edges, sorted, and for each the smallest node of its component.
+
+    Args:
+        tails: one end of each edge; there is at least one edge.
+        heads: its other end.
+    """
+    nodes, positions = np.unique(np.concatenate([tails, heads]), return_inverse=True)
+    dense_tails, dense_heads = np.split(positions.astype(np.int32), 2)
+    graph: Any = coo_matrix(
+        (np.ones(len(tails), dtype=np.int8), (dense_tails, dense_heads)),
+        shape=(len(nodes), len(nodes)),
+    )
+    _, labels = connected_components(graph, directed=False)
+    # The smallest node names the component, so that separate rounds never share a name. The nodes
+    # are sorted, and of several writes to one place the last stays.
+    names = np.empty(labels.max() + 1, dtype=np.int64)
+    names[labels[::-1]] = nodes[::-1]
+    return nodes, names[labels]

@@ -33,6 +33,8 @@ anti join blocked_identifiers as blocked
 union all
 select linked.identity_id, shared.kind, shared.value
 from shared_identifiers as shared
-inner join shared_identities as found using (kind, value)
 inner join linked_records as linked on linked.record_key = shared.anchor
-where shared.is_link and not found.stands_for_several;
+anti join (
+    select kind, value from shared_identities where stands_for_several
+) as several on several.kind = shared.kind and several.value = shared.value
+where shared.is_link;

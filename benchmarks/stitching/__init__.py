@@ -1,0 +1,1 @@
+"""How much stitching costs beside what nobody can avoid; see ``python -m benchmarks.stitching``."""
