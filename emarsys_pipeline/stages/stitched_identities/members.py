@@ -28,6 +28,7 @@ def write_members(
         None if known else parameters,
     )
     if not known:
+        connection.execute("insert into identity_members by name from first_members")
         return
     _remove_gone(connection, known)
     connection.execute(load_sql(__package__, "write_members.sql"), parameters)

@@ -21,7 +21,9 @@ _TABLES = (
     "linked_records",
     "shared_identities",
     "erased_records",
+    "first_members",
     "changed_members",
+    "present_identifiers",
     "affected_identifiers",
     "touched",
 )
