@@ -14,7 +14,7 @@ The tree::
 Messages carry the status and the masked text; never the body, the API key or a contact's value.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class MessagingError(Exception):
@@ -51,6 +51,19 @@ class MessagingError(Exception):
         self.wait_seconds = wait_seconds
         told = f": {reply_text}" if reply_text else ""
         super().__init__(f"the contact upsert {reason}{told}. {self.remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by state: the constructor takes another text than the one it makes."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(
+    kind: type[MessagingError], args: tuple[Any, ...], state: dict[str, Any]
+) -> MessagingError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class UnreachableError(MessagingError):

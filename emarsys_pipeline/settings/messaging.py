@@ -31,7 +31,7 @@ class MessagingHttpSettings(Section):
         default=30, ge=1, description="seconds between two looks for upserts to send"
     )
     batch_size: int = Field(
-        default=100, ge=1, le=1000, description="upserts between two commits, at most 1000"
+        default=500, ge=1, le=1000, description="upserts between two commits, at most 1000"
     )
     parallel_requests: int = Field(
         default=4, ge=1, le=32, description="requests at a time, at most 32"
