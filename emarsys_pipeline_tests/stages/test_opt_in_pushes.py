@@ -9,6 +9,7 @@ import pytest
 
 from emarsys_pipeline.clock import utc_now
 from emarsys_pipeline.emarsys import EmarsysClient
+from emarsys_pipeline.emarsys.contacts import write_batches
 from emarsys_pipeline.emarsys.errors import (
     AuthenticationError,
     PermissionMissingError,
@@ -16,6 +17,7 @@ from emarsys_pipeline.emarsys.errors import (
 )
 from emarsys_pipeline.emarsys.records import ContactsUpdated
 from emarsys_pipeline.sandbox.process import Sandbox
+from emarsys_pipeline.settings.accounts import MAX_VALUE_LENGTH, OptInSettings
 from emarsys_pipeline.stages.consent_events import ingest_consent_events
 from emarsys_pipeline.stages.opt_in_deltas import OptInFieldError
 from emarsys_pipeline.stages.opt_in_pushes import OptInPushed, count_dead_letters, outbox_due
@@ -54,6 +56,17 @@ def test_decisions_arrive_in_batches_of_the_size_set(outbox: Outbox) -> None:
     assert sorted(outbox.attempts()) == sorted(
         (each, outbox.latest[each], 1, "accepted", False, 200, "0") for each in outbox.contact_ids
     )
+
+
+def test_a_full_batch_of_the_longest_values_stays_below_the_limit_of_a_request() -> None:
+    """Emarsys takes 1000 contacts and 8 MB; whatever letters the settings' values have."""
+    longest = {"granted": "\U0001f600" * MAX_VALUE_LENGTH, "withdrawn": '"' * MAX_VALUE_LENGTH}
+    OptInSettings.model_validate({"field": "10500", **longest})
+    with pytest.raises(ValueError, match="at most"):
+        OptInSettings.model_validate({"field": "10500", "granted": "x" * (MAX_VALUE_LENGTH + 1)})
+    for value in longest.values():
+        contacts = [{"id": str(10**12 + each), "10500": value} for each in range(1000)]
+        assert [len(batch) for batch in write_batches(contacts)] == [1000]
 
 
 def test_a_second_run_sends_nothing(outbox: Outbox) -> None:
