@@ -63,7 +63,7 @@ def _problems(found: Standing) -> list[str]:
         )
     if found.dead_letters:
         problems.append(
-            "Values were refused for good: emarsys-pipeline opt-in dead-letters says what to do."
+            "Values were refused for good: emarsys-pipeline opt-in dead-letters says what to do "
             f"({RUNBOOK}#no_dead_letters)."
         )
     if found.failing:
