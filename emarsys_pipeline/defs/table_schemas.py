@@ -209,6 +209,14 @@ _VIEWS = {
 }
 
 
+def table_columns(table: str) -> list[dg.TableColumn]:
+    """The columns that a table has whatever the settings."""
+    return [
+        dg.TableColumn(name=name, type=data_type, description=description)
+        for name, (data_type, description) in _COLUMNS[table].items()
+    ]
+
+
 def table_metadata(table: str, properties: Mapping[str, tuple[str, str]] | None = None) -> Metadata:
     """Metadata of an asset: which table it is, and the table's columns.
 

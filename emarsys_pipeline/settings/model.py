@@ -98,6 +98,12 @@ class ImportSettings(Section):
     count_tolerance: float = Field(
         default=0.005, ge=0, le=1, description="a share from 0 to 1 by which counts may differ"
     )
+    max_unreadable_phone_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="a share from 0 to 1: a check warns when more phone numbers are not valid",
+    )
     max_contacts_per_segment: int = Field(
         default=MAX_CONTACTS_PER_SEGMENT,
         ge=1,

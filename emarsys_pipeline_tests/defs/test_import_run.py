@@ -145,7 +145,12 @@ def _checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     }
 
 
-ALL_PASSED = {"rows_accounted_for": True, "one_row_per_contact": True, "identifiers_filled": True}
+ALL_PASSED = {
+    "rows_accounted_for": True,
+    "one_row_per_contact": True,
+    "identifiers_filled": True,
+    "phones_readable": True,
+}
 
 
 def test_one_run_lands_all_segments_of_a_window(

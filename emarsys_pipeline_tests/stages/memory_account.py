@@ -40,6 +40,7 @@ class MemoryAccount:
         self.has_user_id = has_user_id
         self.exports: dict[str, tuple[list[str], list[str], bool]] = {}
         self.requests: list[str] = []
+        self.calls = 0
 
     def list_fields(self, *_: Any) -> list[Field]:
         return [Field(*field) for field in FIELDS]

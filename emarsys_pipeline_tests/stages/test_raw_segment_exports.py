@@ -47,7 +47,13 @@ def test_a_second_run_fetches_nothing_and_changes_nothing(importer: Importer) ->
     assert importer.client.calls == calls
     assert table(importer.warehouse, RAW) == rows
     assert again == {
-        segment_id: dataclasses.replace(landed(outcome), already_landed=True)
+        segment_id: dataclasses.replace(
+            landed(outcome),
+            already_landed=True,
+            counted=None,
+            shared_api_calls=0,
+            shared_bytes_downloaded=0,
+        )
         for segment_id, outcome in first.items()
     }
 

@@ -1,12 +1,17 @@
 """raw_segment_exports and mapped_contacts: one run takes many segments, each fails by itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import dagster as dg
 from pydantic import Field
 
-from emarsys_pipeline.defs.emarsys_import.checks import import_check_specs, import_checks
+from emarsys_pipeline.defs.emarsys_import.checks import (
+    delivery_checks,
+    import_check_specs,
+    import_checks,
+)
+from emarsys_pipeline.defs.emarsys_import.columns import column_metadata
 from emarsys_pipeline.defs.emarsys_import.landing import Landing, SegmentLander
 from emarsys_pipeline.defs.emarsys_import.metadata import (
     import_metadata,
@@ -88,12 +93,16 @@ def build_import_assets(settings: Settings, partitions: Partitions) -> dg.Assets
             progress=log_progress(context.log),
             in_full=config.in_full,
         )
+        segment_windows = partitions.parse_segment_windows(context.partition_keys)
         landing = lander.land(
-            partitions.parse_segment_windows(context.partition_keys),
+            segment_windows,
             is_fetching=RAW in selected,
             is_mapping=MAPPED in selected,
         )
-        yield from _results(context, landing, selected)
+        columns = column_metadata(store, settings, segment_windows[-1].window)
+        yield from _results(context, landing, selected, columns)
+        if RAW in selected:
+            yield from delivery_checks(settings, landing)
         if MAPPED in selected:
             yield from import_checks(store, settings, landing)
         if RAW in selected:
@@ -129,7 +138,10 @@ def _specs(settings: Settings) -> list[dg.AssetSpec]:
 
 
 def _results(
-    context: dg.AssetExecutionContext, landing: Landing, selected: set[str]
+    context: dg.AssetExecutionContext,
+    landing: Landing,
+    selected: set[str],
+    columns: Mapping[str, Metadata],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Report what landed.
 
@@ -141,7 +153,8 @@ def _results(
         MAPPED: _each(landing.mapped, mapping_metadata),
     }
     for asset in sorted(selected, reverse=True):
-        for partition, facts in metadata[asset].items():
+        for partition, counts in metadata[asset].items():
+            facts = {**counts, **columns[asset]}
             if landing.errors:
                 context.log_event(
                     dg.AssetMaterialization(asset, partition=partition.key, metadata=facts)

@@ -9,12 +9,21 @@ from emarsys_pipeline.defs.automation import newest_window_check_condition
 from emarsys_pipeline.defs.emarsys_import.landing import Landing
 from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, Partitions, segment_key
 from emarsys_pipeline.defs.resources import WarehouseResource
-from emarsys_pipeline.defs.summaries import named
+from emarsys_pipeline.defs.summaries import markdown, named, table
+from emarsys_pipeline.emarsys.errors import IncompleteExportError
 from emarsys_pipeline.settings import Settings
 from emarsys_pipeline.stages.mapped_contacts import ContactsMapped
+from emarsys_pipeline.stages.raw_segment_exports import (
+    SuspiciousDeliveryError,
+    WrongDeliveryError,
+)
 from emarsys_pipeline.warehouse import Warehouse, load_sql, quote
 
+RAW = "raw_segment_exports"
 MAPPED = "mapped_contacts"
+COUNT_MATCHES = "count_within_tolerance"
+DELIVERY_PLAUSIBLE = "delivery_plausible"
+PHONES_READABLE = "phones_readable"
 ROWS_ACCOUNTED = "rows_accounted_for"
 UNIQUE_CONTACTS = "one_row_per_contact"
 IDENTIFIERS_FILLED = "identifiers_filled"
@@ -24,12 +33,32 @@ def import_check_specs() -> list[dg.AssetCheckSpec]:
     """The checks that the import's step evaluates itself."""
     return [
         dg.AssetCheckSpec(
+            COUNT_MATCHES,
+            asset=RAW,
+            description=(
+                "Each segment holds as many contacts as Emarsys counts, within "
+                "`imports.count_tolerance`. Counts are compared before anything is written too; "
+                "fails if what was written differs even so."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            DELIVERY_PLAUSIBLE,
+            asset=RAW,
+            description=(
+                "No segment came empty, shrunken, miscounted or in the wrong form. Fails when one "
+                "was stopped for that; nothing of it was written, and it must not be read as "
+                "'everyone left'."
+            ),
+        ),
+        dg.AssetCheckSpec(
             ROWS_ACCOUNTED,
             asset=MAPPED,
             blocking=True,
             description=(
-                "Every raw row that was read is new, changed, left or unchanged. Fails if mapping "
-                "lost or multiplied rows; stitching waits, since it would spread the damage."
+                "Every raw row was read, and is written as new, changed or left, or said nothing "
+                "new. No row is rejected: a value that does not fit is, and its row lives on. "
+                "Fails if mapping lost or multiplied rows; stitching waits, since it would spread "
+                "the damage."
             ),
         ),
         dg.AssetCheckSpec(
@@ -49,6 +78,15 @@ def import_check_specs() -> list[dg.AssetCheckSpec]:
                 "Fails if the mapping points at the wrong field: those contacts link to nobody."
             ),
         ),
+        dg.AssetCheckSpec(
+            PHONES_READABLE,
+            asset=MAPPED,
+            description=(
+                "Of the contacts with something in a phone property, no more than "
+                "`imports.max_unreadable_phone_share` have no valid number. Fails if the mapping "
+                "points at the wrong field, or `default_region` is not that of the account."
+            ),
+        ),
     ]
 
 
@@ -56,7 +94,12 @@ def import_checks(
     warehouse: Warehouse, settings: Settings, landing: Landing
 ) -> Iterator[dg.AssetCheckResult]:
     """Evaluate the checks over what a run landed; a run that landed nothing broke nothing."""
-    lost = [each.key for each, mapped in landing.mapped.items() if not _is_accounted(mapped)]
+    lost = [
+        each.key
+        for each, mapped in landing.mapped.items()
+        if not _is_accounted(mapped)
+        or (each in landing.imported and mapped.read != landing.imported[each].rows_delivered)
+    ]
     yield dg.AssetCheckResult(
         asset_key=MAPPED,
         check_name=ROWS_ACCOUNTED,
@@ -81,7 +124,59 @@ def import_checks(
             "segments": [segment_key(account, segment) for account, segment, _ in repeated],
         },
     )
-    yield _identifiers_filled(warehouse, settings, {each.account for each in landing.mapped})
+    accounts = {each.account for each in landing.mapped}
+    yield _identifiers_filled(warehouse, settings, accounts)
+    yield _phones_readable(warehouse, settings, accounts)
+
+
+def delivery_checks(settings: Settings, landing: Landing) -> Iterator[dg.AssetCheckResult]:
+    """Evaluate the checks over what Emarsys delivered in this run."""
+    tolerance = settings.imports.count_tolerance
+    counted = {
+        each.key: (imported.members, imported.counted)
+        for each, imported in landing.imported.items()
+        if imported.counted is not None
+    }
+    differing = [
+        f"{key} has {members:,} of {count:,}"
+        for key, (members, count) in counted.items()
+        if abs(members - count) > int(tolerance * count)
+    ]
+    yield dg.AssetCheckResult(
+        asset_key=RAW,
+        check_name=COUNT_MATCHES,
+        passed=not differing,
+        description=f"{named(differing)}. Import them again in full." if differing else None,
+        metadata={
+            "counts": markdown(
+                table(
+                    ["partition", "members", "counted by Emarsys"],
+                    [[key, *pair] for key, pair in counted.items()],
+                )
+                if counted
+                else "Nothing was counted: it had landed before, or the permission is missing."
+            ),
+            "tolerance": tolerance,
+        },
+    )
+    stopped = {
+        each.key: error
+        for each, error in landing.errors.items()
+        if isinstance(error, (SuspiciousDeliveryError, WrongDeliveryError, IncompleteExportError))
+    }
+    yield dg.AssetCheckResult(
+        asset_key=RAW,
+        check_name=DELIVERY_PLAUSIBLE,
+        passed=not stopped,
+        description=f"Stopped, and nothing written: {named(list(stopped))}." if stopped else None,
+        metadata={
+            "stopped": markdown(
+                table(["partition", "why"], [[key, error] for key, error in stopped.items()])
+                if stopped
+                else "None."
+            )
+        },
+    )
 
 
 def build_newest_window_check(
@@ -159,4 +254,48 @@ def _identifiers_filled(
             else None
         ),
         metadata={"empty_properties": empty},
+    )
+
+
+def _phones_readable(
+    warehouse: Warehouse, settings: Settings, accounts: set[str]
+) -> dg.AssetCheckResult:
+    limit = settings.imports.max_unreadable_phone_share
+    rows = []
+    with warehouse.read() as connection:
+        for account in settings.accounts:
+            phones = [each.property for each in account.fields if each.identifier == "phone"]
+            if account.name not in accounts or not phones:
+                continue
+            sql = load_sql(
+                __package__,
+                "unreadable_phones.sql",
+                properties=", ".join(quote(name) for name in phones),
+            )
+            ((written, unreadable),) = connection.execute(sql, {"account": account.name}).fetchall()
+            rows.append((account.name, written, unreadable))
+    above = [
+        f"{unreadable:,} of {written:,} in {account}"
+        for account, written, unreadable in rows
+        if unreadable > limit * written
+    ]
+    return dg.AssetCheckResult(
+        asset_key=MAPPED,
+        check_name=PHONES_READABLE,
+        passed=not above,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"Contacts without a valid number: {named(above)}. Check the field in the settings' "
+            "mapping and the account's default_region; rejected_values has the reasons."
+            if above
+            else None
+        ),
+        metadata={
+            "phones": markdown(
+                table(["account", "contacts with a number", "none of them valid"], rows)
+                if rows
+                else "No account with a phone property."
+            ),
+            "limit": limit,
+        },
     )

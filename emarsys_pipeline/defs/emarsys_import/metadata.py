@@ -31,17 +31,21 @@ def import_metadata(result: SegmentImported) -> Metadata:
                     "reported as changed": result.changed,
                     "rows stored": result.rows_delivered,
                     "API calls": result.api_calls,
+                    "API calls shared with all segments of the run": result.shared_api_calls,
                 }
             ),
         ),
         "dagster/partition_row_count": result.rows_delivered,
         "mode": result.mode,
         "members": result.members,
+        "counted_by_emarsys": result.counted,
         "entered": result.entered,
         "departed": result.departed,
         "changed": result.changed,
         "api_calls": result.api_calls,
+        "shared_api_calls": result.shared_api_calls,
         "bytes_downloaded": result.bytes_downloaded,
+        "shared_bytes_downloaded": result.shared_bytes_downloaded,
         "seconds": round(result.seconds, 1),
         "export_ids": list(result.export_ids),
     }
@@ -61,7 +65,11 @@ def mapping_metadata(result: ContactsMapped) -> Metadata:
             headline,
             counts({"new": result.new, "changed": result.changed, "left": result.left}),
             _rejects(result.rejected_values),
-            table(["most changed property", "contacts"], list(fields.items())) if fields else "",
+        ),
+        "top_changed_fields": markdown(
+            table(["property", "contacts it changed for"], list(fields.items()))
+            if fields
+            else "None changed."
         ),
         "dagster/partition_row_count": written,
         "read": result.read,

@@ -12,6 +12,7 @@ What makes it stop: a mapped field that is not there stops the account; a segmen
 empty, shrunken, or delivered wrong stops alone.
 """
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -89,6 +90,7 @@ def import_account(
         with warehouse.read() as connection:
             outcomes.update(stored_imports(connection, account.name, segment_ids, window))
     missing = [segment_id for segment_id in segment_ids if segment_id not in outcomes]
+    calls_before = client.calls
     if missing:
         try:
             run = AccountRun(
@@ -104,17 +106,19 @@ def import_account(
                 now=now,
                 plan=refresh_catalogue(warehouse, client, account, window),
             )
-            outcomes.update(_import_missing(run, missing))
+            outcomes.update(_import_missing(run, missing, calls_before))
         except (EmarsysError, SegmentImportError) as error:
             outcomes.update(dict.fromkeys(missing, error))
     return {segment_id: outcomes[segment_id] for segment_id in segment_ids}
 
 
-def _import_missing(run: AccountRun, segment_ids: Sequence[str]) -> Outcomes:
+def _import_missing(run: AccountRun, segment_ids: Sequence[str], calls_before: int) -> Outcomes:
     history = read_history(run.warehouse, run.account.name, segment_ids, run.window)
     name = f"{run.account.name}-{run.window.start:%Y%m%dT%H%M}-{run.run_id}"
     with scratch_folder(run.downloads, name) as folder:
         changes = _fetch_shared_changes(run, history, folder)
+        shared_calls = run.client.calls - calls_before
+        shared_bytes = changes.path.stat().st_size if isinstance(changes, ExportedFile) else 0
         with ThreadPoolExecutor(SEGMENTS_AT_ONCE, thread_name_prefix="segment") as pool:
             outcomes = pool.map(
                 lambda segment_id: _import_segment(
@@ -122,7 +126,14 @@ def _import_missing(run: AccountRun, segment_ids: Sequence[str]) -> Outcomes:
                 ),
                 segment_ids,
             )
-            return dict(zip(segment_ids, outcomes, strict=True))
+            return {
+                segment_id: dataclasses.replace(
+                    outcome, shared_api_calls=shared_calls, shared_bytes_downloaded=shared_bytes
+                )
+                if isinstance(outcome, SegmentImported)
+                else outcome
+                for segment_id, outcome in zip(segment_ids, outcomes, strict=True)
+            }
 
 
 def _fetch_shared_changes(

@@ -1,5 +1,6 @@
 """Writing one segment's rows: all of them with the import's record, in one transaction."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,11 @@ class SegmentImported:
         rows_delivered: the rows stored, those of departed contacts included.
         changed: contacts that Emarsys reports as changed, whatever the field.
         already_landed: whether an earlier run had stored it, so that nothing was fetched.
+        counted: the contacts that Emarsys counted; None without the permission to count, and when
+            it had landed already.
+        shared_api_calls: calls made once for all segments of this run and account: fields,
+            choices and the export of changes with its polls. In none of the segments' own counts.
+        shared_bytes_downloaded: the size of the export of changes, likewise.
     """
 
     segment_id: str
@@ -47,6 +53,9 @@ class SegmentImported:
     bytes_downloaded: int
     seconds: float
     already_landed: bool
+    counted: int | None = None
+    shared_api_calls: int = 0
+    shared_bytes_downloaded: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +113,7 @@ def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> 
             load_sql(__package__, "segment_import.sql"),
             record,
         )
-    return _imported(record, already_landed=False)
+    return dataclasses.replace(_imported(record, already_landed=False), counted=tally.counted)
 
 
 def _without_erased(connection: duckdb.DuckDBPyConnection, run: AccountRun, select: str) -> str:

@@ -25,9 +25,10 @@ def count_members(run: AccountRun, tally: Tally, segment_id: str) -> int | None:
     tally.note(api_calls=1)
     try:
         with run.member_lists:
-            return run.client.count_segment(segment_id)
+            tally.counted = run.client.count_segment(segment_id)
     except PermissionMissingError:
         return None
+    return tally.counted
 
 
 def refuse_too_many(run: AccountRun, segment_id: str, contacts: int) -> None:

@@ -39,13 +39,18 @@ class AccountRun:
 
 
 class Tally:
-    """Counts what one segment's import asked and received, from any thread."""
+    """Counts what one segment's import asked and received, from any thread.
+
+    Attributes:
+        counted: the contacts that Emarsys counted last; None, without the permission to count.
+    """
 
     def __init__(self, started_at: datetime) -> None:
         self.started_at = started_at
         self.api_calls = 0
         self.bytes_downloaded = 0
         self.export_ids: list[str] = []
+        self.counted: int | None = None
         self._lock = threading.Lock()
 
     def note(self, *, api_calls: int = 0, bytes_downloaded: int = 0) -> None:
