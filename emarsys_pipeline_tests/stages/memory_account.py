@@ -5,13 +5,14 @@ tested against the sandbox.
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from emarsys_pipeline.emarsys import Choice, ContactsFound, DownloadedExport, ExportStatus, Field
+from emarsys_pipeline.emarsys.downloads import verify_csv
 from emarsys_pipeline_tests.stages.landed_rows import CHOICES, FIELDS
 
 Contact = dict[str, str | None]
@@ -27,6 +28,7 @@ class MemoryAccount:
         changes: the reported edits, as moment and contact.
         repeated: contacts that a changes export names twice, with equal values.
         contradicted: contacts that a changes export names twice, with different values.
+        spoil: what becomes of each file on its way.
         reported: the contacts of the last changes export.
     """
 
@@ -39,6 +41,7 @@ class MemoryAccount:
         self.reported: set[str] = set()
         self.has_user_id = has_user_id
         self.exports: dict[str, tuple[list[str], list[str], bool]] = {}
+        self.spoil: Callable[[bytes], bytes] = bytes
         self.requests: list[str] = []
         self.calls = 0
 
@@ -88,8 +91,10 @@ class MemoryAccount:
                     values = ["another", *values[1:]]
                 written.add(contact_id)
                 writer.writerow([contact_id] * has_user_id + values)
+        path.write_bytes(self.spoil(path.read_bytes()))
+        found, rows, line_end = verify_csv(path, export_id)
         size = path.stat().st_size
-        return DownloadedExport(path, size, tuple(header), len(contact_ids), has_user_id, "\r\n")
+        return DownloadedExport(path, size, found, rows, found[0].lower() == "user_id", line_end)
 
     def get_contacts(
         self, keys: Sequence[str], *, fields: Sequence[str], **_: Any

@@ -48,7 +48,7 @@ def test_an_imported_asset_explains_its_rows_and_its_last_window(home: FilledHom
         "changed_fields varchar[] The properties that differ from the row before",
         "mobile varchar From Emarsys: field 37 of shop_de, identifies by phone",
         "contacts are new, changed or gone",
-        "most changed property contacts",
+        "property contacts it changed for",
         "emarsys-pipeline query 'from segment_changes'",
         "At 12:05 AM UTC and 12:05 PM UTC",
     )
@@ -63,6 +63,16 @@ def test_identities_show_their_sizes_and_what_is_held_back(home: FilledHome) -> 
     )
     assert not _missing(
         home, "/assets/stitched_identities?view=checks", "merges_as_usual", "largest_identity"
+    )
+
+
+def test_the_raw_columns_name_their_fields_and_the_calls_are_counted(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/assets/raw_segment_exports",
+        'field_37 varchar As Emarsys wrote it: field 37 "Mobile" (mobile), shorttext of shop_de',
+        "API calls shared with all segments of the run",
+        *("shared_bytes_downloaded", "counted_by_emarsys", "export_ids"),
     )
 
 

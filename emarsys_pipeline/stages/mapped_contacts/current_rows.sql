@@ -52,10 +52,12 @@ select
     mapped.email_addresses,
     mapped.requested_at
     {{ values }}
-from newest
-join contacts using (contact_id)
-join mapped_contacts as mapped
-    on mapped.account = $account
-    and mapped.segment_id = newest.segment_id
+-- Narrow tables come second: of those made in this transaction DuckDB knows no sizes, and would
+-- otherwise build its hash table of whole rows.
+from mapped_contacts as mapped
+join newest
+    on mapped.segment_id = newest.segment_id
     and mapped.window_start = newest.window_start
     and mapped.contact_id = newest.contact_id
+join contacts on mapped.contact_id = contacts.contact_id
+where mapped.account = $account

@@ -1,5 +1,7 @@
 -- Reads: operations, mapped_values. Gives: rows of mapped_contacts; those of contacts that left
 -- hold no values, unless they came and went in the same window.
+-- The narrow side of the join comes second: DuckDB knows no sizes of tables made in this
+-- transaction, and would otherwise build its hash table of whole rows.
 select
     $account as account,
     $segment_id as segment_id,
@@ -14,5 +16,5 @@ select
     $run_id as run_id,
     now() as loaded_at
     {{ values }}
-from operations
-join mapped_values using (contact_id)
+from mapped_values
+join operations using (contact_id)

@@ -171,10 +171,12 @@ class Scratch:
         return self.count(table)
 
     def write_parquet(self, name: str, select: str, parameters: Mapping[str, object]) -> Path:
-        """Write the rows of a query to a file in the folder."""
+        """Write the rows of a query to a file in the folder; the view ``finished`` reads it."""
         path = self.folder / f"{name}.parquet"
-        self.connection.execute(f"create or replace table finished as {select}", dict(parameters))
-        self.connection.execute("copy finished to $path (format parquet)", {"path": str(path)})
+        self.connection.sql(select, params=dict(parameters)).write_parquet(str(path))
+        self.connection.sql("from read_parquet($path)", params={"path": str(path)}).create_view(
+            "finished", replace=True
+        )
         return path
 
     def _refuse_repeated_header(self, table: str, names: Sequence[str], file: ExportedFile) -> None:
