@@ -106,14 +106,22 @@ def load_plain(path: Path, target: Path) -> dict[str, Any]:
 
 
 class _IntoFile:
-    """A connection that keeps mapped_values in the database file, where mapping has it aside."""
+    """A connection that makes, in place of mapped_values, a table as mapped_contacts stores it.
+
+    Mapping keeps more beside it for a while, such as what was written of each typed value.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
     def execute(self, query: str, *parameters: object) -> duckdb.DuckDBPyConnection:
-        kept = query.replace("temp table mapped_values", "table mapped_values")
-        return self._connection.execute(kept, *parameters)
+        """Run a query; the one for mapped_values goes into the database file."""
+        start = "create or replace temp table mapped_values as"
+        if start in query:
+            stored = ", ".join([*TYPES, "phone_numbers", "email_addresses", "row_hash"])
+            select = query.split(start)[1]
+            query = f"create table contacts as select contact_id, {stored} from ({select})"  # noqa: S608  # names of ours
+        return self._connection.execute(query, *parameters)
 
 
 def load_normalised(path: Path, target: Path) -> dict[str, Any]:

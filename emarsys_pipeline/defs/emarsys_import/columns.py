@@ -44,7 +44,7 @@ def column_metadata(
     mapped: dict[str, list[tuple[str, MappedField]]] = {}
     with warehouse.read() as connection:
         for account in settings.accounts:
-            fields = stored_fields(connection, account.name, window)
+            fields = stored_fields(connection, account.name, window.start)
             try:
                 plan = plan_fields(account, fields)
                 mapping = resolve_mapping(account, fields)

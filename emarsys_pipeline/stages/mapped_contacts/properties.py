@@ -148,6 +148,8 @@ def distinct_list(columns: Sequence[str]) -> str:
     """An expression: the values of these columns that are not null, each once, in this order."""
     if not columns:
         return "[]::varchar[]"
+    if len(columns) == 1:
+        return f"case when {columns[0]} is null then [] else [{columns[0]}] end"
     values = f"[{', '.join(columns)}]"
     return (
         f"list_filter({values}, lambda value, position: "
