@@ -122,12 +122,12 @@ def test_schedule_sensors_and_automation_carry_data_to_emarsys_by_themselves(
         dagster.wait_for(
             "initial import of the new segments",
             lambda: runs("sensor", "segment_catalogue", "raw_segment_exports"),
-            seconds=60,
+            seconds=120,
         )
         dagster.wait_for(
             "stitching",
             lambda: runs("sensor", "stage_automation", "stitched_identities"),
-            seconds=60,
+            seconds=120,
         )
         assert _decide(sandbox, inbox, 20) == 20
         durable_at, clock = time.time(), time.monotonic()

@@ -32,7 +32,7 @@ GAP_SECONDS = 0.05
 SERVICE_DOWN_SECONDS = 0.3
 REPLAY_EVERY = 5
 # How long a round waits for its faults to meet a request.
-ROUND_SECONDS = 12.0
+ROUND_SECONDS = 25.0
 
 
 @dataclass
@@ -159,7 +159,7 @@ def _summarise(drill: Drill, found: Found, rounds: int, seconds: float) -> None:
     for name, rounds_with in sorted(drill.seen.items()):
         tell_line(f"  {name}: in {rounds_with} rounds")
     for point, deaths in sorted(drill.deaths.items()):
-        tell_line(f"  killed: {point}: {deaths}")
+        tell_line(f"  killed in rounds of: {point}: {deaths}")
 
 
 def _end_of_log(stage: Stage) -> int:

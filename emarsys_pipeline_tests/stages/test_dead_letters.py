@@ -17,12 +17,14 @@ from emarsys_pipeline.stages.opt_in_pushes import (
 )
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
+from emarsys_pipeline_tests.builders import add_contact
 from emarsys_pipeline_tests.stages.deciding import FIELD, add_field, make_account, rows, stitch
 from emarsys_pipeline_tests.stages.pushing import (
     GRANTED,
     QUICK,
     WITHDRAWN,
     Outbox,
+    phone_of,
     refresh_from,
 )
 
@@ -41,13 +43,15 @@ def outbox(
     add_field(warehouse, "37", name="Mobile", string_id="mobile")
     with warehouse.write() as connection:
         ensure_property_columns(connection, {"email": "varchar", "mobile": "varchar"})
-        connection.execute(
-            "update current_contacts set email = 'Lost' || contact_id || '@example.org',"
-            " email_addresses = ['lost' || contact_id || '@example.org']"
-        )
-        connection.execute(
-            "update mapped_contacts set email_addresses = ['lost' || contact_id || '@example.org']"
-        )
+        for each in made.contact_ids:
+            add_contact(
+                connection,
+                each,
+                number=1,
+                phones=[phone_of(each)],
+                emails=[f"lost{each}@example.org"],
+            )
+        connection.execute("update current_contacts set email = 'Lost' || email_addresses[1][5:]")
     stitch(warehouse, 1)
     yield made
     sandbox.clear_faults()
@@ -208,12 +212,9 @@ def test_contacts_of_one_person_do_not_become_two(outbox: Outbox) -> None:
     gone = [forget(outbox, first), forget(outbox, second)]
     address = f"both{first}@example.org"
     with outbox.warehouse.write() as connection:
-        for table in ("current_contacts", "mapped_contacts"):
-            connection.execute(
-                f"update {table} set email_addresses = [$address]"  # noqa: S608
-                " where contact_id in (select unnest($gone))",
-                {"address": address, "gone": gone},
-            )
+        for each in gone:
+            phones = [phone_of(each.removeprefix("9"))]
+            add_contact(connection, each, number=2, phones=phones, emails=[address])
         connection.execute(
             "update current_contacts set email = $address"
             " where contact_id in (select unnest($gone))",
