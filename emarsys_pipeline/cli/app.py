@@ -44,30 +44,40 @@ app = typer.Typer(
         "interrupted. More: docs/terminal.md"
     ),
 )
-app.command()(demo.demo)
-app.command()(project.init)
-app.command()(ui.ui)
-app.command()(query.query)
-app.command()(query.export)
-app.command()(explain.explain)
-app.command()(status.status)
-app.command()(rebuild.rebuild)
-app.command()(metrics.metrics)
-app.add_typer(alerts.alerts_app, name="alerts")
-app.command()(messages.webhooks)
-app.add_typer(messages.inbox_app, name="inbox")
 messages.opt_in_app.command()(reconcile.reconcile)
-app.add_typer(messages.opt_in_app, name="opt-in")
-app.add_typer(identities.app, name="identities")
-app.add_typer(sandbox.app, name="sandbox")
-app.add_typer(actions.contact_app, name="contact")
-app.add_typer(contacts.contacts_app, name="contacts")
-app.add_typer(actions.fields_app, name="fields")
-app.add_typer(actions.choices_app, name="choices")
-app.add_typer(actions.event_app, name="event")
-app.add_typer(segments.segments_app, name="segments")
-app.command()(plan.plan)
-app.command()(doctor.doctor)
+
+START = "Start here"
+app.command(rich_help_panel=START)(demo.demo)
+app.command(rich_help_panel=START)(project.init)
+app.command(rich_help_panel=START)(doctor.doctor)
+app.command(rich_help_panel=START)(plan.plan)
+app.command(rich_help_panel=START)(ui.ui)
+
+LOOK = "Look at the data"
+app.command(rich_help_panel=LOOK)(query.query)
+app.command(rich_help_panel=LOOK)(query.export)
+app.command(rich_help_panel=LOOK)(explain.explain)
+
+OPERATE = "Operate"
+app.command(rich_help_panel=OPERATE)(status.status)
+app.command(rich_help_panel=OPERATE)(metrics.metrics)
+app.add_typer(alerts.alerts_app, name="alerts", rich_help_panel=OPERATE)
+app.command(rich_help_panel=OPERATE)(rebuild.rebuild)
+
+PEOPLE = "People: consent, identities, privacy"
+app.command(rich_help_panel=PEOPLE)(messages.webhooks)
+app.add_typer(messages.inbox_app, name="inbox", rich_help_panel=PEOPLE)
+app.add_typer(messages.opt_in_app, name="opt-in", rich_help_panel=PEOPLE)
+app.add_typer(identities.app, name="identities", rich_help_panel=PEOPLE)
+app.add_typer(contacts.contacts_app, name="contacts", rich_help_panel=PEOPLE)
+
+ACCOUNT = "Work with an Emarsys account"
+app.add_typer(segments.segments_app, name="segments", rich_help_panel=ACCOUNT)
+app.add_typer(actions.contact_app, name="contact", rich_help_panel=ACCOUNT)
+app.add_typer(actions.fields_app, name="fields", rich_help_panel=ACCOUNT)
+app.add_typer(actions.choices_app, name="choices", rich_help_panel=ACCOUNT)
+app.add_typer(actions.event_app, name="event", rich_help_panel=ACCOUNT)
+app.add_typer(sandbox.app, name="sandbox", rich_help_panel=ACCOUNT)
 
 
 def main() -> None:

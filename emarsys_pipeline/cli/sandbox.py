@@ -122,6 +122,8 @@ def sandbox(
             ),
             as_json=as_json,
         )
+    except KeyboardInterrupt:
+        return
     except duckdb.IOException as error:
         raise _fail(
             f"cannot open {state}: it is no sandbox's file, or another sandbox has it open."

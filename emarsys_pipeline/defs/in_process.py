@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from emarsys_pipeline.defs.build import build_definitions
 from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, import_range_tags, segment_key
@@ -13,6 +14,17 @@ from emarsys_pipeline.windows import Window
 
 # Without this each event of a run would be a line in the terminal.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+# Dagster turns an interrupt into this one, and carries on to record the run's end.
+INTERRUPTED = "DagsterExecutionInterruptedError"
+# Capturing the output of steps takes two more processes, which tell a terminal of each interrupt.
+_OVERRIDES = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
 
 
 class RunFailedError(Exception):
@@ -92,6 +104,8 @@ class InProcessRuns:
         for event in result.all_events:
             if event.is_step_failure:
                 data = event.step_failure_data
+                if data.error is not None and data.error.cls_name == INTERRUPTED:
+                    raise KeyboardInterrupt
                 told = data.user_failure_data.description if data.user_failure_data else None
                 reasons.append(told or (data.error.message if data.error else event.message))
         raise RunFailedError("\n".join(str(reason).strip() for reason in reasons))
@@ -100,7 +114,8 @@ class InProcessRuns:
 @contextmanager
 def in_process_runs(settings: Settings, dagster_home: Path) -> Iterator[InProcessRuns]:
     """The pipeline of these settings, recording its runs in a prepared Dagster home."""
-    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+    reference = InstanceRef.from_dir(str(dagster_home), overrides=_OVERRIDES)
+    with dg.DagsterInstance.from_ref(reference) as instance:
         yield InProcessRuns(build_definitions(settings), instance)
 
 

@@ -255,7 +255,13 @@ def running_sandbox(
         *(() if has_rate_limit else ("--no-rate-limit",)),
     ]
     with subprocess.Popen(  # noqa: S603 - ours
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is for the caller, who ends this child in its own time; if the caller dies, the
+        # child sees the end of its input.
+        start_new_session=True,
     ) as process:
         try:
             yield Sandbox(

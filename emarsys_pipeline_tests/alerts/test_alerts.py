@@ -211,6 +211,21 @@ def test_a_server_that_is_gone_is_named_without_its_address(
     assert said == "chat could not be reached: ConnectionError"
 
 
+def test_mail_is_never_sent_unencrypted_instead_of_encrypted(world: World) -> None:
+    """The server here offers no STARTTLS, as one would that somebody has put in between."""
+    path = world.settings.path
+    assert path is not None
+    path.write_text(path.read_text().replace("security: none", "security: starttls"))
+    world.settings = load_settings(path)
+    world.run(breaks="run")
+    with AlertBook(world.settings.alerts_path) as book:
+        assert book.undelivered(["on_call"])["on_call"] == {
+            "waiting": 1,
+            "last_error": "on_call could not be reached: SMTPNotSupportedError",
+        }
+    assert (len(world.web.received), world.mail.received) == (1, [])
+
+
 def test_a_secret_that_is_not_set_loses_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

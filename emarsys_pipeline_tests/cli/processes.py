@@ -77,7 +77,7 @@ def interrupt(
             # A terminal sends it to the whole foreground group.
             os.killpg(process.pid, signal.SIGINT)
             process.wait(60)
-            assert not _is_group_alive(process.pid), "something that it started lives on"
+            assert not _lives_on(process.pid, folder), "something that it started lives on"
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -89,12 +89,27 @@ def _accept_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _is_group_alive(group: int) -> bool:
+def _lives_on(group: int, folder: Path) -> bool:
+    """Whether after some seconds a process of the group, or one that names the folder, is there."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
             os.killpg(group, 0)
         except ProcessLookupError:
-            return False
+            if not _names(folder):
+                return False
         time.sleep(0.05)
     return True
+
+
+def _names(folder: Path) -> list[str]:
+    """The command lines, of all processes but this one, that name the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it has ended meanwhile
+            continue
+        if str(folder) in line and path.parent.name != str(os.getpid()):
+            found.append(line)
+    return found

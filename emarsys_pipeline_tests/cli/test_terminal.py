@@ -269,14 +269,18 @@ def test_ctrl_c_ends_the_webhook_service_and_what_it_took_is_kept(folder: Path) 
 
 @pytest.mark.slow
 def test_an_interrupted_demo_leaves_no_process_and_is_finished_by_the_next(tmp_path: Path) -> None:
-    def imports() -> bool:
-        err = tmp_path / "interrupted.err"
-        return "create the Dagster home" in err.read_text()
-
+    """Interrupted while it imports, and again after it has, then left alone."""
     arguments = ("demo", "--contacts", "300", "--home", str(tmp_path / "demo"))
-    ended = interrupt(*arguments, env=environment(), folder=tmp_path, when=imports)
-    assert (ended.exit_code, ended.output) == (130, ""), ended.errors
-    assert "Traceback" not in ended.errors
+    err = tmp_path / "interrupted.err"
+    warehouse = tmp_path / "demo" / ".emarsys_pipeline" / "warehouse.duckdb"
+
+    def has_imported() -> bool:
+        return "window 1: import and map in full" in err.read_text()
+
+    for moment in (warehouse.exists, has_imported):
+        ended = interrupt(*arguments, env=environment(), folder=tmp_path, when=moment)
+        assert (ended.exit_code, ended.output) == (130, ""), ended.errors
+        assert "Traceback" not in ended.errors
     finished = _run(*arguments, "--json", folder=tmp_path)
     assert finished.returncode == 0, finished.stderr
     arrived = json.loads(finished.stdout)["arrived"]

@@ -83,6 +83,14 @@ def test_every_section_that_a_message_names_exists() -> None:
         assert not anchor or anchor in _anchors(ROOT / page_name), target
 
 
+def test_every_metric_is_listed_and_no_other() -> None:
+    source = (ROOT / "emarsys_pipeline" / "cli" / "metrics.py").read_text()
+    made = re.findall(r"_gauge\(\s*\"(\w+)\"", source)
+    listed = re.findall(r"^\| `(\w+)` \|", (DOCS / "operations.md").read_text(), re.MULTILINE)
+    assert len(made) >= 17
+    assert sorted(listed) == sorted(made)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
 def test_every_link_and_anchor_resolves(path: Path) -> None:
     text = _without_code(path.read_text())
