@@ -73,7 +73,10 @@ def erase_person(
 
 @contacts_app.command("resume")
 def resume_erasures(*, config: Config = None, as_json: AsJson = False) -> None:
-    """Finish erasures that were cut off; without any, do nothing."""
+    """Finish erasures that were cut off; without any, do nothing.
+
+    Example: **emarsys-pipeline contacts resume**
+    """
     with _home(config) as home:
         done = resume(home)
     _tell_erased(done, as_json=as_json)
@@ -142,6 +145,7 @@ def readmit_person(
         list[str], typer.Argument(help="Phone numbers, e-mail addresses or contact ids.")
     ],
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let an erased person be imported again, for example after signing up anew.
 
@@ -151,7 +155,10 @@ def readmit_person(
     """
     with _home(config) as home:
         removed = readmit(home, names)
-    console.print(f"{removed} tombstones removed")
+    if as_json:
+        tell_json({"removed": removed})
+    else:
+        console.print(f"{removed} tombstones removed")
     if not removed:
         raise typer.Exit(1)
 
