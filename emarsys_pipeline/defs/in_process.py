@@ -54,12 +54,11 @@ class InProcessRuns:
         keys = [segment_key(account, id_) for account, ids in segments.items() for id_ in ids]
         self._instance.add_dynamic_partitions(SEGMENTS_NAME, keys)
         job = "segment_reconciliation" if in_full else "segment_import"
-        asked = {"ops": {"import_segments": {"config": {"in_full": in_full}}}}
         self._check(
             self._definitions.resolve_job_def(job).execute_in_process(
                 instance=self._instance,
                 tags=import_range_tags(keys, window),
-                run_config={**_QUIET, **asked},
+                run_config=_QUIET,
                 raise_on_error=False,
             )
         )

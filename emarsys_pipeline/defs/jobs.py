@@ -3,6 +3,7 @@
 import dagster as dg
 
 from emarsys_pipeline.defs.emarsys_import import readiness
+from emarsys_pipeline.defs.partitions import IN_FULL_TAG
 
 _IMPORTED = dg.AssetSelection.assets("raw_segment_exports", "mapped_contacts")
 # They run by themselves: the one some time after the import, over all segments; the other when
@@ -24,7 +25,8 @@ SEGMENT_IMPORT = dg.define_asset_job(
 SEGMENT_RECONCILIATION = dg.define_asset_job(
     "segment_reconciliation",
     selection=_IMPORTED - _OTHER_CHECKS,
-    config={"ops": {"import_segments": {"config": {"in_full": True}}}},
+    # A tag and not a configuration, which runs over several partitions would not get.
+    tags={IN_FULL_TAG: "true"},
     description=(
         "Imports the newest window of a segment again, every member of it, and replaces what had "
         "landed: for when something looks wrong, or after an import inside Emarsys, which it does "

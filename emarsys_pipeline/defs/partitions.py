@@ -17,6 +17,7 @@ RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 WINDOW_TAG = "window"  # without a prefix, since lists cut long names off
 SEGMENTS_TAG = "segments"
+IN_FULL_TAG = "in_full"
 
 
 def segment_key(account: str, segment_id: str) -> str:

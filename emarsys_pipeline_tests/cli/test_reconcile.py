@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -97,8 +96,7 @@ def test_a_segment_is_imported_in_full_again_and_dagster_knows_the_run(
         recorded = instance.get_run_by_id(second_run)
         assert recorded is not None
         assert recorded.job_name == "segment_reconciliation"
-        asked: Any = recorded.run_config["ops"]
-        assert asked["import_segments"]["config"] == {"in_full": True}
+        assert recorded.tags["in_full"] == "true"
 
 
 def test_a_segment_is_named_as_the_settings_name_it_and_others_are_refused(run: Run) -> None:

@@ -20,7 +20,7 @@ from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline.windows import Window, WindowGrid
 from emarsys_pipeline_tests.defs.conftest import MakeSettings
-from emarsys_pipeline_tests.defs.running import failure_of, run_assets, run_job
+from emarsys_pipeline_tests.defs.running import QUIET, failure_of, run_assets, run_job
 from emarsys_pipeline_tests.stages.landed_rows import put_raw, table, window
 
 SEGMENTS = ["shop_de-1", "shop_de-2", "shop_de-3"]
@@ -278,10 +278,16 @@ def test_changes_that_do_not_add_up_are_replaced_by_a_full_import_at_once(
 def test_a_full_import_can_be_asked_for_in_the_launchpad(
     definitions: dg.Definitions, instance: dg.DagsterInstance, stages: Stages
 ) -> None:
-    job = definitions.resolve_job_def("segment_reconciliation")
-    result = job.execute_in_process(instance=instance, partition_key=_keys("shop_de-1")[0])
-    assert result.success
-    assert stages.in_full == [True]
+    partition = _keys("shop_de-1")[0]
+    asked = {"ops": {"import_segments": {"config": {"in_full": True}}}}
+    by_config = definitions.resolve_job_def("segment_import").execute_in_process(
+        instance=instance, partition_key=partition, run_config={**QUIET, **asked}
+    )
+    by_job = run_job(definitions, instance, "segment_reconciliation", partition=partition)
+    tags = import_range_tags(SEGMENTS, GRID.parse(WINDOW))
+    of_several = run_job(definitions, instance, "segment_reconciliation", tags=tags)
+    assert [each.success for each in (by_config, by_job, of_several)] == [True] * 3
+    assert stages.in_full == [True] * 3
 
 
 @pytest.mark.usefixtures("stages")

@@ -19,7 +19,7 @@ from emarsys_pipeline.defs.emarsys_import.metadata import (
     pruning_metadata,
 )
 from emarsys_pipeline.defs.failures import failure
-from emarsys_pipeline.defs.partitions import Partitions, SegmentWindow
+from emarsys_pipeline.defs.partitions import IN_FULL_TAG, Partitions, SegmentWindow
 from emarsys_pipeline.defs.progress import log_progress
 from emarsys_pipeline.defs.resources import EmarsysAccounts, WarehouseResource
 from emarsys_pipeline.defs.summaries import Metadata
@@ -91,7 +91,7 @@ def build_import_assets(settings: Settings, partitions: Partitions) -> dg.Assets
             emarsys=emarsys,
             run_id=context.run.run_id,
             progress=log_progress(context.log),
-            in_full=config.in_full,
+            in_full=config.in_full or context.run.tags.get(IN_FULL_TAG) == "true",
         )
         segment_windows = partitions.parse_segment_windows(context.partition_keys)
         landing = lander.land(

@@ -16,8 +16,12 @@ LIST_TYPE = "varchar[]"
 _CONVERSIONS = {
     "varchar": "{text}",
     "date": "try_strptime({text}, '%Y-%m-%d')::date",
-    "double": "case when isfinite(try_cast({text} as double)) then try_cast({text} as double) end",
-    "bigint": "try_cast({text} as bigint)",
+    # DuckDB's own casts round 7.5 to a whole number, and read 1_000 and 0x10 as numbers.
+    "double": "case when regexp_full_match(trim({text}), "
+    r"'[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?') "
+    "and isfinite(try_cast({text} as double)) then try_cast({text} as double) end",
+    "bigint": "case when regexp_full_match(trim({text}), '[+-]?[0-9]+([.]0*)?') "
+    "then try_cast({text} as bigint) end",
     "boolean": "case when lower({text}) in ('1', 'true', 'yes') then true "
     "when lower({text}) in ('0', 'false', 'no') then false end",
     LIST_TYPE: "case when {text} is not null then [{text}] end",
