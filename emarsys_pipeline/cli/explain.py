@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from emarsys_pipeline.cli.options import AsJson, Config
+from emarsys_pipeline.cli.published import published_warehouse
 from emarsys_pipeline.cli.terminal import console, errors, table
 from emarsys_pipeline.explain import Explanation, NotFoundError, Path, explain_path
 from emarsys_pipeline.explain import explain as explain_person
 from emarsys_pipeline.settings import load_settings
-from emarsys_pipeline.warehouse import Warehouse
 
 
 def explain(
@@ -50,7 +50,7 @@ def explain(
     """
     zone = _zone(time_zone, is_local=local, is_utc=utc)
     settings = load_settings(config)
-    warehouse = Warehouse(settings.warehouse_directory)
+    warehouse = published_warehouse(settings)
     regions = sorted({account.default_region for account in settings.accounts})
     try:
         if to is not None:

@@ -15,6 +15,7 @@ from emarsys_pipeline.cli.identity_answers import (
     tell_quarantine,
 )
 from emarsys_pipeline.cli.options import AsJson, Config
+from emarsys_pipeline.cli.published import published_warehouse
 from emarsys_pipeline.cli.terminal import errors
 from emarsys_pipeline.settings import Settings, load_settings
 from emarsys_pipeline.stages.identifiers import normalise_email, normalise_phone
@@ -28,7 +29,6 @@ from emarsys_pipeline.stages.stitched_identities.ledger import (
 )
 from emarsys_pipeline.stages.stitched_identities.preview import preview_identities
 from emarsys_pipeline.stages.stitched_identities.quarantine import contacts_held_back
-from emarsys_pipeline.warehouse import Warehouse
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -174,7 +174,7 @@ def confirm(
 
     def made(settings: Settings, author: str) -> list[Decision]:
         named = _identifier(identifier, settings)
-        with _warehouse(settings).read_published() as connection:
+        with published_warehouse(settings).read_published() as connection:
             contacts = contacts_held_back(connection, named)
         return [
             Decision(
@@ -214,7 +214,7 @@ def revoke(
 @app.command("decisions", epilog="Example: `emarsys-pipeline identities decisions --json`")
 def decisions(*, config: Config = None, as_json: AsJson = False) -> None:
     """List all decisions, oldest first, and whether each is in force."""
-    with _warehouse(load_settings(config)).read_published() as connection:
+    with published_warehouse(load_settings(config)).read_published() as connection:
         tell_decisions(connection, as_json=as_json)
 
 
@@ -229,7 +229,7 @@ def quarantine(
 
     Then **release** or **confirm** them.
     """
-    with _warehouse(load_settings(config)).read_published() as connection:
+    with published_warehouse(load_settings(config)).read_published() as connection:
         tell_quarantine(connection, limit=limit, as_json=as_json)
 
 
@@ -282,7 +282,7 @@ def preview(
     ]
     with _told():
         found = preview_identities(
-            _warehouse(settings),
+            published_warehouse(settings),
             stitching=settings.stitching,
             proposed_stitching=settings.stitching.model_copy(update=changed),
             decisions=[
@@ -307,13 +307,14 @@ def _decide(
     as_json: bool,
 ) -> None:
     settings = load_settings(config)
-    warehouse = _warehouse(settings)
+    warehouse = published_warehouse(settings)
     with _told():
         decided = made(settings, author or getpass.getuser())
         if is_preview:
             found = preview_identities(warehouse, stitching=settings.stitching, decisions=decided)
             tell_preview(found, as_json=as_json)
             return
+        warehouse.migrate()
         ids = add_decisions(warehouse, decided, first_window_start=settings.windows.grid.start)
     warehouse.publish_pending(at_once=True)
     if as_json:
@@ -347,10 +348,6 @@ def _identifier(text: str, settings: Settings) -> Identifier:
         "the identifier is neither a valid phone number nor a valid e-mail address: write for "
         "example +4930123456 or desk@example.org"
     )
-
-
-def _warehouse(settings: Settings) -> Warehouse:
-    return Warehouse(settings.warehouse_directory)
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from rich.markup import escape
 from emarsys_pipeline.cli.answers import tell_json, tell_line, tell_table
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.parquet import Exported, export_view, published_views
+from emarsys_pipeline.cli.published import published_warehouse
 from emarsys_pipeline.cli.terminal import bars, errors, working
 from emarsys_pipeline.settings import load_settings
-from emarsys_pipeline.warehouse import Warehouse
 
 SHOWN_ROWS = 100
 ROWS_AT_A_TIME = 10_000
@@ -121,14 +121,7 @@ def _refuse_unknown(kind: str, named: list[str], known: set[str]) -> None:
 @contextmanager
 def _analysts_database(config: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published copy; what goes wrong in it ends the command with a message."""
-    warehouse = Warehouse(load_settings(config).warehouse_directory)
-    if not warehouse.analytics_path.exists():
-        errors.print(
-            f"[red]error:[/red] {warehouse.analytics_path} does not exist yet: nothing has been "
-            "imported; start with emarsys-pipeline ui, or try emarsys-pipeline demo",
-            soft_wrap=True,
-        )
-        raise typer.Exit(1)
+    warehouse = published_warehouse(load_settings(config))
     try:
         with warehouse.read_published(schema="main") as connection:
             yield connection

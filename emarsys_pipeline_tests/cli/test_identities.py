@@ -158,3 +158,29 @@ def test_mistakes_say_what_to_do_and_write_nothing(
     assert message in ran.errors
     assert "+49" not in ran.errors.replace("+4930123456 or", "")
     assert run("identities", "decisions", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("identities", *SPLIT),
+        ("identities", *SPLIT, "--preview"),
+        ("identities", "decisions"),
+        ("identities", "confirm", PHONE, "--reason", "r"),
+        ("explain", "1", "--to", "2"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_before_the_first_import_nothing_is_made_and_the_remedy_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run, arguments: tuple[str, ...]
+) -> None:
+    path = tmp_path / "emarsys_pipeline.yaml"
+    home = tmp_path / "home"
+    path.write_text(
+        SETTINGS.format(home=home, url="http://127.0.0.1:1", auth="wsse", connection=WSSE)
+    )
+    monkeypatch.setenv("EMARSYS_PIPELINE_CONFIG", str(path))
+    ran = run(*arguments)
+    assert ran.exit_code == 1
+    assert "nothing has been imported; start with emarsys-pipeline ui" in ran.errors
+    assert not home.exists()

@@ -1,0 +1,20 @@
+"""The warehouse of commands that read the analysts' copy."""
+
+import typer
+
+from emarsys_pipeline.cli.terminal import errors
+from emarsys_pipeline.settings import Settings
+from emarsys_pipeline.warehouse import Warehouse
+
+
+def published_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of these settings; ends the command with a message while there is no copy."""
+    warehouse = Warehouse(settings.warehouse_directory)
+    if not warehouse.analytics_path.exists():
+        errors.print(
+            f"[red]error:[/red] {warehouse.analytics_path} does not exist yet: nothing has been "
+            "imported; start with emarsys-pipeline ui, or try emarsys-pipeline demo",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)
+    return warehouse
