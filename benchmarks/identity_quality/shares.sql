@@ -1,4 +1,4 @@
--- Reads record_identifiers, shared_identifiers, records, rejected_values, true_persons and
+-- Reads record_identifiers, records, identity_map, rejected_values, true_persons and
 -- blocked_identifiers of a stitch with the default settings; gives one row: how many contacts hold
 -- what makes stitching hard.
 with known as (
@@ -7,9 +7,20 @@ with known as (
         coalesce(
             true_persons.person::varchar,
             concat_ws(':', records.source, records.account, records.contact_id)
-        ) as person
+        ) as person,
+        identity_map.identity_id
     from records
+    inner join identity_map using (source, account, contact_id)
     left join true_persons using (source, account, contact_id)
+),
+
+firsts as (
+    select
+        person,
+        min(record_key) as record_key,
+        arg_min(identity_id, record_key) as identity_id
+    from known
+    group by person
 ),
 
 persons_of as (
@@ -24,12 +35,8 @@ direct as (
     from record_identifiers as one
     inner join record_identifiers as other using (kind, value)
     inner join known as of_one on of_one.record_key = one.record_key
-    inner join known as of_other on of_other.record_key = other.record_key
-    where
-        of_one.person = of_other.person
-        and other.record_key = (
-            select min(first.record_key) from known as first where first.person = of_one.person
-        )
+    inner join firsts
+        on firsts.person = of_one.person and firsts.record_key = other.record_key
 )
 
 select
@@ -50,11 +57,11 @@ select
         )
     ) as with_junk,
     (
-        select count(*) from known
-        where person in (select person from known group by person having count(*) > 1)
-            and record_key in (select record_key from record_identifiers)
-            and record_key not in (from direct)
-            and record_key <> (
-                select min(first.record_key) from known as first where first.person = known.person
-            )
+        select count(*)
+        from known
+        inner join firsts using (person)
+        where
+            known.identity_id = firsts.identity_id
+            and known.record_key <> firsts.record_key
+            and known.record_key not in (from direct)
     ) as chained;

@@ -81,7 +81,7 @@ def _show_path(found: Path, *, as_json: bool) -> None:
     for held in found.held_back:
         decision = "" if held.decision_id is None else f" (decision {held.decision_id})"
         console.print(
-            f"Both hold {held.kind} {held.value}, which does not link them: "
+            f"Contacts of both hold {held.kind} {held.value}, which does not link them: "
             f"{held.reason}{decision}",
             soft_wrap=True,
         )

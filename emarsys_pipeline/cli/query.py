@@ -31,9 +31,10 @@ def query(
 ) -> None:
     """Ask the analysts' database; it never waits for a run and never holds one up.
 
-    Views: contacts, identities, identity_members, identity_events, segment_changes,
-    segment_imports, consent_history, consent_status, automation_events, opt_in_deliveries,
-    opt_in_drift, rejected_values, quarantined_links. Shows the first 100 rows; --json gives all.
+    Views: contacts, identities, identity_members, identity_paths, identity_decisions,
+    identity_events, identity_property_sources, segment_changes, segment_imports, consent_history,
+    consent_status, automation_events, opt_in_deliveries, opt_in_drift, rejected_values,
+    quarantined_links. Shows the first 100 rows; --json gives all.
 
     Example: **emarsys-pipeline query 'select * from consent_status limit 5'**
 

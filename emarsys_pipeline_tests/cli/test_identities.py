@@ -184,3 +184,21 @@ def test_before_the_first_import_nothing_is_made_and_the_remedy_is_told(
     assert ran.exit_code == 1
     assert "nothing has been imported; start with emarsys-pipeline ui" in ran.errors
     assert not home.exists()
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_explain_tells_the_path_or_what_is_held_back(run: Run) -> None:
+    told = run("explain", "emarsys:shop_de:1", "--to", "emarsys:shop_de:3").output
+    assert "are one person, identity " in told
+    assert (
+        "contact 1 (Emarsys account shop_de) and contact 3 (Emarsys account shop_de): both hold"
+        f" phone {PHONE}\n"
+    ) in told
+    apart = run("explain", "x", "--to", "platform:q").output
+    assert "are two persons, identities " in apart
+    assert (
+        "Contacts of both hold email x@example.org, which does not link them: phone and e-mail"
+        " lead to different messaging-side contacts\n"
+    ) in apart
+    found = run("explain", "x", "--to", "platform:q", "--json").json
+    assert (found["links"], len(found["held_back"])) == ([], 1)
