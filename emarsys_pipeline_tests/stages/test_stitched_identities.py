@@ -173,6 +173,13 @@ def test_a_later_link_merges_two_identities_and_the_old_id_resolves(warehouse: W
     assert rows(warehouse, "select retired_identity_id, identity_id from identity_aliases") == [
         (before["2"], before["1"])
     ]
+    assert rows(warehouse, "select event, records, evidence from identity_events") == [
+        (
+            "merge",
+            1,
+            [{"kind": "email", "value": "b@example.org"}, {"kind": "phone", "value": "+49301"}],
+        )
+    ]
     assert rows(
         warehouse,
         "select emarsys_contacts, platform_contacts, phone_numbers, email_addresses"
@@ -191,6 +198,9 @@ def test_a_lost_link_splits_and_the_first_record_keeps_the_id(warehouse: Warehou
     result = stitch(warehouse, 1)
     after = dict(rows(warehouse, "select contact_id, identity_id from identity_members"))
     assert (result.merges, result.splits) == (0, 1)
+    assert rows(warehouse, "select event, records, evidence from identity_events") == [
+        ("split", 1, [{"kind": "phone", "value": "+49301"}])
+    ]
     assert after["1"] == one
     assert after["2"] != one
 

@@ -1,0 +1,148 @@
+"""A whole run, and a run in which one contact in a hundred changed: from CSV to opt-in deltas.
+
+Both do what a window does: store the rows of an export, map them and detect changes, stitch, write
+golden records and derive opt-in deltas. Fetching over HTTP is left out, as no computing.
+"""
+
+import sys
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.stitching.measure import Clock, import_all
+from benchmarks.stitching.population import open_warehouse
+from benchmarks.stitching.window import FIRST, SECOND
+from emarsys_pipeline.settings import AccountSettings, StitchingSettings
+from emarsys_pipeline.stages.mapped_contacts import map_segment
+from emarsys_pipeline.stages.opt_in_deltas import derive_opt_in_deltas
+from emarsys_pipeline.stages.stitched_identities import stitch_identities
+from emarsys_pipeline.warehouse import Warehouse, load_sql, overwrite_partition
+from emarsys_pipeline.warehouse.columns import ensure_raw_field_columns
+from emarsys_pipeline.windows import Window
+
+PACKAGE = "benchmarks.stitching"
+SEGMENT_SIZE = 500_000
+FIELDS = {
+    "1": ("First Name", "first_name"),
+    "2": ("Last Name", "last_name"),
+    "3": ("Email", "email"),
+    "37": ("Mobile", "mobile"),
+    "11": ("City", "city"),
+    "14": ("Country or region", "country"),
+    "900": ("WhatsApp opt-in", "whatsapp_opt_in"),
+}
+MAPPED = ("1", "2", "3", "37", "11")
+ACCOUNT = AccountSettings.model_validate(
+    {
+        "name": "shop",
+        "connection": {"auth": "wsse", "username": "${USER_NAME}", "secret": "${SECRET}"},
+        "default_region": "DE",
+        "segments": ["0"],
+        "fields": [
+            {"emarsys": 1, "as": "first_name"},
+            {"emarsys": 2, "as": "last_name"},
+            {"emarsys": 3, "as": "email", "identifier": "email"},
+            {"emarsys": 37, "as": "mobile", "identifier": "phone"},
+            {"emarsys": 11, "as": "city"},
+        ],
+        "opt_in": {
+            "field": "WhatsApp opt-in",
+            "channel": "whatsapp",
+            "granted": "granted",
+            "withdrawn": "withdrawn",
+        },
+    }
+)
+TYPES = {"first_name": "varchar", "last_name": "varchar", "email": "varchar"} | {
+    "mobile": "varchar",
+    "city": "varchar",
+}
+
+
+def prepare(folder: Path, contacts: int) -> None:
+    """Write the exports, and store the messaging side: contacts, and a decision of each third."""
+    warehouse = open_warehouse(folder)
+    warehouse.migrate()
+    with warehouse.write() as connection:
+        connection.execute(load_sql(PACKAGE, "contacts.sql"), {"first": 0, "last": contacts})
+        times = {"start": FIRST.start, "end": FIRST.end}
+        connection.execute(load_sql(PACKAGE, "platform_contacts.sql"), times)
+        connection.execute(
+            "update platform_contacts set phone_number = '+49' ||"
+            " (15000000000 + phone_number[4:]::bigint % 300000000)::varchar"
+        )
+        connection.execute(load_sql(PACKAGE, "delta_consents.sql"), {"start": FIRST.start})
+        for field_id, (name, string_id) in FIELDS.items():
+            connection.execute(
+                "insert into emarsys_fields by name select 'shop' as account,"
+                " $start::timestamptz as window_start, $field_id as field_id, $name as name,"
+                " $string_id as string_id, 'shorttext' as application_type",
+                {
+                    "start": FIRST.start,
+                    "field_id": field_id,
+                    "name": name,
+                    "string_id": string_id,
+                },
+            )
+        for number in (0, 1):
+            for segment in range(-(-contacts // SEGMENT_SIZE)):
+                _write_export(connection, folder / f"{segment}_{number}.csv", segment, number)
+
+
+def _write_export(
+    connection: duckdb.DuckDBPyConnection, path: Path, segment: int, number: int
+) -> None:
+    connection.execute(
+        "create or replace temp table cells as " + load_sql(PACKAGE, "delta_files.sql"),
+        {"segment": segment, "round": number},
+    )
+    connection.execute(f"copy cells to '{path}' (header)")
+
+
+def run_window(folder: Path, number: int) -> None:
+    """Do the first window, or the one after it."""
+    clock = Clock()
+    window = (FIRST, SECOND)[number]
+    warehouse = open_warehouse(folder)
+    import_all()
+    for path in sorted(folder.glob(f"*_{number}.csv")):
+        segment_id = path.name.split("_")[0]
+        with clock.measure("load"):
+            _load(warehouse, path, segment_id, window, "changed" if number else "member")
+        with clock.measure("map"):
+            map_segment(warehouse, ACCOUNT, segment_id, window, property_types=TYPES, run_id="run")
+    with clock.measure("stitch and golden records"):
+        result = stitch_identities(
+            warehouse, window, stitching=StitchingSettings(), property_types=TYPES, run_id="run"
+        )
+    with clock.measure("opt-in deltas"):
+        derived = derive_opt_in_deltas(warehouse, window, accounts=[ACCOUNT], run_id="run")
+    clock.say(assigned=result.assigned, identities=result.identities, deltas=derived.derived)
+
+
+def _load(warehouse: Warehouse, path: Path, segment_id: str, window: Window, kind: str) -> None:
+    keys = {"account": "shop", "segment_id": segment_id, "window_start": window.start}
+    with warehouse.write() as connection:
+        ensure_raw_field_columns(connection, [*MAPPED, "14"])
+        overwrite_partition(
+            connection,
+            "raw_segment_exports",
+            keys,
+            load_sql(PACKAGE, "delta_segment.sql"),
+            {
+                "segment_id": segment_id,
+                "start": window.start,
+                "end": window.end,
+                "kind": kind,
+                "path": str(path),
+            },
+        )
+        connection.execute(load_sql(PACKAGE, "delta_import.sql"), {**keys, "end": window.end})
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "prepare":
+        prepare(Path(sys.argv[2]), int(sys.argv[3]))
+        Clock().say()
+    else:
+        run_window(Path(sys.argv[2]), int(sys.argv[3]))
