@@ -20,6 +20,8 @@ from emarsys_pipeline.warehouse import Warehouse, quote
 REPLACEMENT = "erased"
 LINES = (".jsonl", ".ndjson", ".csv")
 BUSY_SECONDS = 30
+# Emptied with their database; they come and go with the connections of others.
+SQLITE_LOGS = ("-wal", "-shm", "-journal")
 
 
 def redactor(texts: Sequence[str], ids: Sequence[str] = ()) -> Callable[[str], str]:
@@ -47,7 +49,7 @@ def clean_files(
     redacted = redactor(texts, ids)
     cleaned: dict[str, int] = {}
     for path in all_files(folders):
-        if path in skipped:
+        if path in skipped or path.name.endswith(SQLITE_LOGS):
             continue
         start = first_bytes(path)
         if start == SQLITE_MAGIC:
@@ -122,7 +124,10 @@ def _clean_lines(path: Path, redacted: Callable[[str], str]) -> int:
 
 def _clean_text(path: Path, redacted: Callable[[str], str]) -> int:
     # Latin 1 maps every byte to a character and back, so that any file survives the way.
-    text = path.read_bytes().decode("latin-1")
+    try:
+        text = path.read_bytes().decode("latin-1")
+    except FileNotFoundError:
+        return 0
     clean = redacted(text)
     if clean == text:
         return 0

@@ -16,6 +16,7 @@ import duckdb
 from emarsys_pipeline.inbox import Inbox, parse_message
 from emarsys_pipeline.privacy import erase as erasing
 from emarsys_pipeline.privacy.erase import Home
+from emarsys_pipeline.privacy.requests import ErasureRequest
 from emarsys_pipeline.settings import Settings
 from emarsys_pipeline.stages.automation_events import ingest_automation_events
 from emarsys_pipeline.stages.consent_events import ingest_consent_events
@@ -217,7 +218,7 @@ def main() -> None:
     home = open_home(folder)
     subject = erasing.look_up(home, LENA_MAIL)
 
-    def killed(*_arguments: object) -> dict[str, int]:
+    def killed(_home: Home, _request: ErasureRequest, _now: datetime) -> dict[str, int]:
         os.kill(os.getpid(), signal.SIGKILL)
         return {}
 

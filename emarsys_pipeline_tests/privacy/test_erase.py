@@ -22,6 +22,7 @@ from emarsys_pipeline.privacy.holdings import HOLDINGS
 from emarsys_pipeline.privacy.readmit import readmit
 from emarsys_pipeline.privacy.search import search_home
 from emarsys_pipeline.privacy.subject import PersonNotFoundError
+from emarsys_pipeline.stages.automation_lists.fetch import _record
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
 from emarsys_pipeline_tests.privacy.people import (
     LENA_IDS,
@@ -202,6 +203,27 @@ def test_an_erased_person_is_not_imported_or_taken_in_again(home: Home) -> None:
         home.warehouse,
         "select contact_id from identity_members where contact_id like '7%' order by all",
     ) == [("700003",), ("700004",), ("700011",)]
+
+
+def test_a_list_of_an_automation_does_not_bring_an_erased_contact_back(home: Home) -> None:
+    erase(home, look_up(home, LENA_MAIL))
+    facts = {
+        "window_start": window(2).start,
+        "account": "shop",
+        "message_id": "m",
+        "inbox_sequence": 1,
+        "received_at": window(2).start,
+        "list_id": "5",
+        "state": "fetched",
+        "members": 2,
+        "reason": None,
+        "fetched_at": window(2).start,
+        "run_id": "run",
+    }
+
+    _record(home.warehouse, facts, ["700001", "700003"])
+
+    assert rows(home.warehouse, "select contact_id from automation_list_members") == [("700003",)]
 
 
 def test_someone_who_signs_up_anew_can_be_readmitted(home: Home) -> None:

@@ -24,7 +24,9 @@ from emarsys_pipeline.clock import Clock, utc_now
 from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.emarsys.errors import EmarsysError, RejectedRequestError
 from emarsys_pipeline.inbox import Inbox
+from emarsys_pipeline.stages.erased import is_erased
 from emarsys_pipeline.warehouse import Warehouse, load_sql
+from emarsys_pipeline.warehouse.tombstones import has_tombstones
 from emarsys_pipeline.windows import WindowGrid
 
 logger = logging.getLogger(__name__)
@@ -139,8 +141,11 @@ def _record(warehouse: Warehouse, facts: dict[str, Any], members: list[str]) -> 
     table = pa.table({"contact_id": pa.array(members, type=pa.string())})
     with warehouse.write() as connection:
         connection.register("members", table)
+        is_kept = "true"
+        if has_tombstones(connection):
+            is_kept = f"not ({is_erased({'emarsys': '$account || chr(31) || contact_id'})})"
         connection.execute(
-            load_sql(__package__, "automation_list_members.sql"),
+            load_sql(__package__, "automation_list_members.sql", is_kept=is_kept),
             {name: facts[name] for name in ("window_start", "account", "message_id")},
         )
         connection.unregister("members")

@@ -66,14 +66,19 @@ def _ingest(
 
     They are those after its newest one, and more only when the run of an earlier window failed.
     """
-    query = "select coalesce(max(inbox_sequence), 0), count(*) from consent_events"
-    ((newest, _),) = connection.execute(query).fetchall()
+    # Of the ledger only what the inbox still holds: retention and erasure take messages out of it.
+    query = (
+        "select coalesce(max(inbox_sequence), 0), count(*) filter (received_at >="
+        " $first::timestamptz and source <> 'erased') from consent_events"
+    )
+    first = {"first": inbox.oldest_received_after(0, ("consent",))}
+    ((newest, _),) = connection.execute(query, first).fetchall()
     for after_sequence in (newest, 0):
         oldest = inbox.oldest_received_after(after_sequence, ("consent",))
         window = current if oldest is None else grid.at(oldest)
         while window <= current:
             add_consent_events(connection, inbox, window, default_region=default_region)
             window = grid.at(window.end)
-        ((_, ingested),) = connection.execute(query).fetchall()
+        ((_, ingested),) = connection.execute(query, first).fetchall()
         if ingested >= inbox.counts["consent"]:
             return
