@@ -87,7 +87,7 @@ class SegmentLander:
             for each in partitions
             if each in landing.mapped
             and landing.imported[each].mode == "changes"
-            and not is_sound(self.warehouse, each, landing.imported[each], landing.mapped[each])
+            and not is_sound(self.warehouse, each, landing.mapped[each])
         ]
         if unsound:
             for each in unsound:
@@ -142,17 +142,12 @@ class SegmentLander:
                 landing.errors[each] = error
 
 
-def is_sound(
-    warehouse: Warehouse,
-    partition: SegmentWindow,
-    imported: SegmentImported,
-    mapped: ContactsMapped,
-) -> bool:
-    """Whether all rows are accounted for and the mapped members are those that Emarsys listed."""
+def is_sound(warehouse: Warehouse, partition: SegmentWindow, mapped: ContactsMapped) -> bool:
+    """Whether all rows are accounted for and the mapped members are those of the raw rows."""
     if mapped.read != mapped.new + mapped.changed + mapped.left + mapped.unchanged:
         return False
     with warehouse.read() as connection:
-        ((members,),) = connection.execute(
+        ((raw_members, mapped_members),) = connection.execute(
             load_sql(__package__, "mapped_members.sql"),
             {
                 "account": partition.account,
@@ -160,4 +155,4 @@ def is_sound(
                 "window_start": partition.window.start,
             },
         ).fetchall()
-    return bool(members == imported.members)
+    return bool(raw_members == mapped_members)

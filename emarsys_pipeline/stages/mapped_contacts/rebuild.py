@@ -89,7 +89,7 @@ def rebuild_account(
         ).fetchall()
         for table in ("mapped_contacts", "rejected_values"):
             connection.execute(load_sql(__package__, "forget_kept.sql", table=table), of_account)
-        rows_read = 0
+        rows_read = erased = 0
         for done, (segment_id, window_start) in enumerate(partitions, start=1):
             mapped = map_partition(
                 connection,
@@ -100,8 +100,12 @@ def rebuild_account(
                 run_id=run_id,
             )
             rows_read += mapped.read
+            erased += mapped.erased
             progress(f"{account.name}: mapping again", done, len(partitions))
         contacts, differing = _rebuild_current(connection, account.name)
+    if erased:
+        # Their rows had been landed; nothing of them may stay in the file.
+        warehouse.rewrite()
     logger.info(
         "account %s: mapped %d partitions with %d rows again; %d of %d current contacts differ",
         *(account.name, len(partitions), rows_read, differing, contacts),
