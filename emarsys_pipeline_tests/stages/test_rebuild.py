@@ -123,7 +123,9 @@ def test_pruned_histories_go_on_and_are_rebuilt_row_for_row(
     (last,) = table(resident, "select max(window_start) from segment_imports")
     number = int((last[0] - window(0).start) / (window(1).start - window(0).start))
     stitch(resident, number)
-    assert all_tables(resident) == expected
+    # How much a stitching had to look at is not what it found.
+    told = {"identity_stitches"}
+    assert without(all_tables(resident), told) == without(expected, told)
 
 
 def assert_kept(warehouse: Warehouse, keep: int) -> None:
