@@ -48,6 +48,12 @@ logger = logging.getLogger(__name__)
 
 TOP_CHANGED_FIELDS = 10
 
+MEMORY_LIMIT = "600MB"
+"""What DuckDB may take to map a segment; what needs more goes to a file beside the warehouse.
+
+The process itself needs about 300 MB, and a segment of 500,000 contacts shall stay under 1 GB.
+"""
+
 
 class NotImportedError(SegmentImportError):
     """The partition has not landed, so there is nothing to map."""
@@ -104,6 +110,7 @@ def map_segment(
     """
     keys = {"account": account.name, "segment_id": segment_id, "window_start": window.start}
     with warehouse.write() as connection:
+        connection.execute("set memory_limit = $limit", {"limit": MEMORY_LIMIT})
         _refuse_unless_landed(connection, keys)
         _refuse_pruned(connection, keys)
         ensure_property_columns(connection, property_types)
