@@ -32,9 +32,10 @@ import os
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.stitching.kernels import CONTESTANTS
+from benchmarks.stitching.kernels import CONTESTANTS, MODULES
 from benchmarks.stitching.measure import Measured, machine, run_child
 
 CHILD = "benchmarks.stitching.child"
@@ -85,6 +86,9 @@ def compare_kernels(folder: Path, contacts: int) -> None:
     answers = set()
     for name in CONTESTANTS:
         if name in SLOW and contacts > LARGEST_FOR_SLOW:
+            continue
+        if not all(find_spec(module.partition(".")[0]) for module in MODULES.get(name, ())):
+            say(f"| {contacts:,} | {name} | not installed | | |")
             continue
         pieces, facts = run_child(KERNELS, name, str(path))
         found[name] = pieces[name]
