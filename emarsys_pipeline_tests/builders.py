@@ -68,13 +68,13 @@ def add_platform_contact(
     phone: str | None = None,
     email: str | None = None,
 ) -> None:
-    """A messaging-side contact as ingestion leaves it."""
+    """A messaging-side contact as ingestion leaves it, written there in a spelling of its own."""
     connection.execute(
         "insert into platform_contacts by name select $start::timestamptz as window_start,"
         " $id || $start::varchar as message_id, 1 as inbox_sequence,"
         " $start::timestamptz as received_at, $start::timestamptz as updated_at,"
-        " $id as platform_contact_id, false as is_deleted, $phone as phone,"
-        " $phone as phone_number, $email as email, $email as email_address",
+        " $id as platform_contact_id, false as is_deleted, ' ' || $phone as phone,"
+        " $phone as phone_number, upper($email) as email, $email as email_address",
         {
             "start": window(number).start,
             "id": platform_contact_id,

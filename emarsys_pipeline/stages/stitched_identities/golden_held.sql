@@ -36,8 +36,8 @@ held as (
         members.first_window_start,
         true as is_member,
         contacts.window_start,
-        [phone for phone in [contacts.phone_number] if phone is not null] as phone_numbers,
-        [email for email in [contacts.email_address] if email is not null] as email_addresses
+        [number for number in [contacts.phone_number] if number is not null] as phone_numbers,
+        [address for address in [contacts.email_address] if address is not null] as email_addresses
         {{ platform_values }}
     from identity_members as members
     inner join platform as contacts
