@@ -1,8 +1,8 @@
 """The ledger of what people decided about identities: split, join, block, release, confirm, revoke.
 
 One row per decision in identity_decisions, only ever added to. A decision holds from the newest
-window that was stitched when it was made, so that the next run obeys it whichever window it
-stitches, and windows before keep their history. Of several decisions on one subject the newest
+window that was stitched when it was made: the next run of that window or a later one obeys it, and
+windows before keep their history. Of several decisions on one subject the newest
 holds; ``revoke`` takes one back, and then an older one on its subject holds again.
 
 Identifiers stand in the ledger as they are, since stitching compares them; nothing here logs them.
