@@ -10,9 +10,9 @@ import pytest
 
 from emarsys_pipeline.defs.home import prepare_home
 from emarsys_pipeline.defs.jobs import OPT_IN_PUSH
-from emarsys_pipeline.privacy.erase import erase, look_up
+from emarsys_pipeline.privacy.erase import Home, erase, look_up
 from emarsys_pipeline_tests.cli.running import Run, make_run
-from emarsys_pipeline_tests.privacy.people import LENA_MAIL, LENA_PHONE, OTTO_MAIL, fill
+from emarsys_pipeline_tests.privacy.people import LENA_MAIL, LENA_PHONE, OTTO_MAIL
 
 SETTINGS = """
 home: {home}
@@ -33,10 +33,14 @@ properties: {{birth_date: date}}
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    fill(tmp_path / "home")
+def run(
+    home: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
     path = tmp_path / "settings.yaml"
-    path.write_text(SETTINGS.format(home=tmp_path / "home"))
+    path.write_text(SETTINGS.format(home=home.warehouse.directory))
     monkeypatch.setenv("EMARSYS_PIPELINE_CONFIG", str(path))
     monkeypatch.setenv("COLUMNS", "150")
     return make_run(capsys, monkeypatch)
@@ -75,9 +79,8 @@ def test_a_person_is_searched_exported_erased_and_readmitted(
     assert run("contacts", "readmit", OTTO_MAIL).exit_code == 1
 
 
-def test_runs_of_dagster_that_named_the_person_stay_readable(tmp_path: Path) -> None:
+def test_runs_of_dagster_that_named_the_person_stay_readable(home: Home) -> None:
     """Somebody asked for a contact in the Launchpad: its address is in the configuration."""
-    home = fill(tmp_path / "home")
     folder = prepare_home(home.settings.dagster_home)
     config = {"ops": {"get_contact": {"config": {"email": LENA_MAIL, "contact_id": "700001"}}}}
     with dg.DagsterInstance.from_config(str(folder)) as instance:

@@ -1,10 +1,8 @@
 """A person is erased from everything, does not come back, and others are untouched."""
 
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,27 +31,12 @@ from emarsys_pipeline_tests.privacy.people import (
     OTTO_PHONE,
     SHARED_MAIL,
     consent,
-    fill,
-    open_home,
     run_window,
 )
 from emarsys_pipeline_tests.stages.deciding import rows
 from emarsys_pipeline_tests.stages.landed_rows import SEGMENT, put_raw, window
 
 STEPS = ("rows", "inbox", "databases", "files", "end")
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("filled") / "home"
-    fill(folder)
-    return folder
-
-
-@pytest.fixture
-def home(filled: Path, tmp_path: Path) -> Home:
-    shutil.copytree(filled, tmp_path / "home")
-    return open_home(tmp_path / "home")
 
 
 def found(home: Home) -> list[str]:

@@ -1,12 +1,9 @@
 """What has been kept for long enough goes; decisions and outcomes stay."""
 
 import os
-import shutil
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from emarsys_pipeline.defs.build import build_definitions
 from emarsys_pipeline.inbox import Inbox, parse_message
@@ -14,7 +11,7 @@ from emarsys_pipeline.privacy.erase import Home
 from emarsys_pipeline.privacy.retention import apply_retention
 from emarsys_pipeline.settings import RetentionSettings
 from emarsys_pipeline_tests.defs.running import run_job
-from emarsys_pipeline_tests.privacy.people import LENA_TEXTS, fill, open_home
+from emarsys_pipeline_tests.privacy.people import LENA_TEXTS
 from emarsys_pipeline_tests.stages.deciding import rows
 from emarsys_pipeline_tests.stages.landed_rows import FIRST, window
 
@@ -28,19 +25,6 @@ KEPT = (
     " (select count(*) from rejected_values where raw_value is not null),"
     " (select count(*) from automation_events where payload is not null)"
 )
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("filled") / "home"
-    fill(folder)
-    return folder
-
-
-@pytest.fixture
-def home(filled: Path, tmp_path: Path) -> Home:
-    shutil.copytree(filled, tmp_path / "home")
-    return open_home(tmp_path / "home")
 
 
 def keeping(home: Home, **days: int | None) -> Home:
