@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -27,18 +26,13 @@ def generate(folder: Path, contacts: str) -> None:
     clock.say()
 
 
-def stitch_all(folder: Path) -> None:
-    """Stitch it, and keep the result; golden records are measured apart."""
-    clock, golden = Clock(), Clock()
-    write_golden_records: Callable[..., None] = vars(stitch)["write_golden_records"]
-
-    def measured(*arguments: Any, **options: Any) -> None:
-        with golden.measure("golden records"):
-            write_golden_records(*arguments, **options)
-
-    vars(stitch)["write_golden_records"] = measured
+def stitch_all(folder: Path, with_golden_records: str) -> None:
+    """Stitch it, and keep the result: with golden records (yes) or without them (no)."""
+    clock = Clock()
+    if with_golden_records == "no":
+        vars(stitch)["write_golden_records"] = lambda *_, **__: None
     import_all()
-    with clock.measure("stitch and golden records"):
+    with clock.measure("stitch"):
         result = stitch_identities(
             open_warehouse(folder),
             FIRST,
@@ -46,7 +40,6 @@ def stitch_all(folder: Path) -> None:
             property_types=PROPERTY_TYPES,
             run_id="run",
         )
-    clock.pieces |= golden.pieces
     clock.say(
         records=result.records,
         identities=result.identities,
