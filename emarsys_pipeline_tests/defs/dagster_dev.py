@@ -82,7 +82,7 @@ def running_dagster(home: Path, environment: Mapping[str, str]) -> Iterator[Dags
                 *("-h", "127.0.0.1", "-p", str(port)),
             ],
             cwd=home,
-            env=_environment(home, environment),
+            env=environment_of(home, environment),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -97,7 +97,8 @@ def running_dagster(home: Path, environment: Mapping[str, str]) -> Iterator[Dags
             _stop(process)
 
 
-def _environment(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def environment_of(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Ours, with these variables and this DAGSTER_HOME."""
     inherited = {
         name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
     }
