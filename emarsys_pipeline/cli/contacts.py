@@ -12,7 +12,7 @@ import typer
 
 from emarsys_pipeline.cli.answers import tell_json, tell_table
 from emarsys_pipeline.cli.options import AsJson, Config
-from emarsys_pipeline.cli.terminal import console, errors
+from emarsys_pipeline.cli.terminal import console, errors, working
 from emarsys_pipeline.privacy.erase import (
     Erased,
     Home,
@@ -60,14 +60,16 @@ def erase_person(
     with _home(config) as home:
         subject = look_up(home, name)
         if not yes:
-            found = search_for(home, subject)
+            with working("looking for the person in everything that is stored"):
+                found = search_for(home, subject)
             _tell_findings("Held on this person", found)
             console.print(
                 f"{len(subject.contacts)} contacts, {len(subject.identifiers)} identifiers; "
                 f"{subject.shared} further identifiers belong to others as well and stay with them"
             )
             typer.confirm("Erase for good?", abort=True)
-        done = erase(home, subject)
+        with working("erasing, rewriting files, and searching all of them again"):
+            done = erase(home, subject)
     _tell_erased([done], as_json=as_json)
 
 
@@ -77,7 +79,7 @@ def resume_erasures(*, config: Config = None, as_json: AsJson = False) -> None:
 
     Example: **emarsys-pipeline contacts resume**
     """
-    with _home(config) as home:
+    with _home(config) as home, working("finishing erasures"):
         done = resume(home)
     _tell_erased(done, as_json=as_json)
 
@@ -99,7 +101,7 @@ def search(
 
     Example: **emarsys-pipeline contacts search 491700000001 person@example.org**
     """
-    with _home(config) as home:
+    with _home(config) as home, working("searching everything that is stored"):
         findings = search_home(
             home.warehouse,
             texts=[text.lower() for text in texts],
@@ -127,7 +129,7 @@ def export(
 
     Example: **emarsys-pipeline contacts export person@example.org --output person.json**
     """
-    with _home(config) as home:
+    with _home(config) as home, working("gathering what is held"):
         document = export_person(home, look_up(home, name))
     if output is None:
         tell_json(document)

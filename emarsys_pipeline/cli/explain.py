@@ -10,7 +10,7 @@ import typer
 
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.published import published_warehouse
-from emarsys_pipeline.cli.terminal import console, errors, table
+from emarsys_pipeline.cli.terminal import console, errors, table, working
 from emarsys_pipeline.explain import Explanation, NotFoundError, Path, explain_path
 from emarsys_pipeline.explain import explain as explain_person
 from emarsys_pipeline.settings import load_settings
@@ -54,9 +54,12 @@ def explain(
     regions = sorted({account.default_region for account in settings.accounts})
     try:
         if to is not None:
-            _show_path(explain_path(warehouse, name, to, regions=regions), as_json=as_json)
+            with working("looking for what joins them"):
+                path = explain_path(warehouse, name, to, regions=regions)
+            _show_path(path, as_json=as_json)
             return
-        found = explain_person(warehouse, name, regions=regions)
+        with working("gathering the person's steps"):
+            found = explain_person(warehouse, name, regions=regions)
     except NotFoundError as error:
         errors.print(f"[red]error:[/red] {error}", soft_wrap=True)
         raise typer.Exit(1) from error

@@ -16,7 +16,7 @@ from emarsys_pipeline.cli.identity_answers import (
 )
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.published import published_warehouse
-from emarsys_pipeline.cli.terminal import errors
+from emarsys_pipeline.cli.terminal import errors, working
 from emarsys_pipeline.settings import Settings, load_settings
 from emarsys_pipeline.stages.identifiers import normalise_email, normalise_phone
 from emarsys_pipeline.stages.stitched_identities.ledger import (
@@ -280,7 +280,7 @@ def preview(
         *(("block", text) for text in blocked or ()),
         *(("release", text) for text in released or ()),
     ]
-    with _told():
+    with _told(), working("stitching without writing"):
         found = preview_identities(
             published_warehouse(settings),
             stitching=settings.stitching,
@@ -311,7 +311,10 @@ def _decide(
     with _told():
         decided = made(settings, author or getpass.getuser())
         if is_preview:
-            found = preview_identities(warehouse, stitching=settings.stitching, decisions=decided)
+            with working("stitching without writing"):
+                found = preview_identities(
+                    warehouse, stitching=settings.stitching, decisions=decided
+                )
             tell_preview(found, as_json=as_json)
             return
         warehouse.migrate()
