@@ -6,6 +6,7 @@ import dagster as dg
 
 from emarsys_pipeline.defs.actions.jobs import build_action_jobs
 from emarsys_pipeline.defs.alerts.sensor import build_alert_sensor
+from emarsys_pipeline.defs.analytics import build_view_specs
 from emarsys_pipeline.defs.automation import build_automation_sensor
 from emarsys_pipeline.defs.automation_events.assets import (
     AUTOMATION_INGEST,
@@ -17,6 +18,7 @@ from emarsys_pipeline.defs.automation_events.lists import (
     build_automation_lists_asset,
     build_automation_lists_sensor,
 )
+from emarsys_pipeline.defs.column_lineage import ColumnLineage
 from emarsys_pipeline.defs.contact_upserts.assets import build_upsert_asset
 from emarsys_pipeline.defs.contact_upserts.pushes import build_upsert_push_asset
 from emarsys_pipeline.defs.contact_upserts.sensor import build_upsert_sensor
@@ -33,6 +35,7 @@ from emarsys_pipeline.defs.jobs import (
     SEGMENT_IMPORT,
     SEGMENT_RECONCILIATION,
 )
+from emarsys_pipeline.defs.labels import label
 from emarsys_pipeline.defs.messaging.assets import build_messaging_assets
 from emarsys_pipeline.defs.messaging.checks import statuses_understood
 from emarsys_pipeline.defs.opt_in.deltas import build_delta_asset
@@ -49,6 +52,9 @@ from emarsys_pipeline.defs.resources import build_resources
 from emarsys_pipeline.defs.runbook_links import with_runbook
 from emarsys_pipeline.defs.schedules import build_import_schedule
 from emarsys_pipeline.settings import Settings
+
+# Dagster marks owners of jobs, schedules and sensors as beta, and says so whenever it resolves one.
+warnings.filterwarnings("ignore", message="Parameter `owners` of", category=dg.BetaWarning)
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -76,19 +82,22 @@ def _build(settings: Settings) -> dg.Definitions:
     http = settings.messaging.http
     # Without the secret their calls are refused, so there are no lists to read.
     has_legacy_nodes = settings.webhooks.emarsys_legacy_secret is not None
+    lineage = ColumnLineage.of(settings)
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
+        build_import_assets(settings, partitions),
+        *build_messaging_assets(settings, partitions),
+        build_automation_events_asset(settings, partitions),
+        *([build_automation_lists_asset(settings, partitions)] if has_legacy_nodes else []),
+        build_identity_asset(settings, partitions),
+        build_delta_asset(settings, partitions),
+        build_drift_asset(settings, partitions),
+        build_push_asset(settings),
+        build_upsert_asset(settings, partitions),
+        *([] if http is None else [build_upsert_push_asset(settings, http)]),
+        *build_view_specs(settings, lineage),
+    ]
     return dg.Definitions(
-        assets=[
-            build_import_assets(settings, partitions),
-            *build_messaging_assets(settings, partitions),
-            build_automation_events_asset(settings, partitions),
-            *([build_automation_lists_asset(settings, partitions)] if has_legacy_nodes else []),
-            build_identity_asset(settings, partitions),
-            build_delta_asset(settings, partitions),
-            build_drift_asset(settings, partitions),
-            build_push_asset(settings),
-            build_upsert_asset(settings, partitions),
-            *([] if http is None else [build_upsert_push_asset(settings, http)]),
-        ],
+        assets=label(assets, settings, lineage),
         asset_checks=[
             build_newest_window_check(partitions, delay_minutes=delay_minutes),
             build_readiness_check(settings),

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from emarsys_pipeline.defs.emarsys_import import readiness
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.partitions import IN_FULL_TAG
 
 _IMPORTED = dg.AssetSelection.assets("raw_segment_exports", "mapped_contacts")
@@ -16,6 +17,7 @@ _OTHER_CHECKS = dg.AssetSelection.checks(
 SEGMENT_IMPORT = dg.define_asset_job(
     "segment_import",
     selection=_IMPORTED - _OTHER_CHECKS,
+    owners=OWNERS,
     description=(
         "Fetches segments from Emarsys for a window and maps them. A segment that fails marks its "
         "own partition and nothing else. Stitching follows by itself."
@@ -27,6 +29,7 @@ SEGMENT_RECONCILIATION = dg.define_asset_job(
     selection=_IMPORTED - _OTHER_CHECKS,
     # A tag and not a configuration, which runs over several partitions would not get.
     tags={IN_FULL_TAG: "true"},
+    owners=OWNERS,
     description=(
         "Imports the newest window of a segment again, every member of it, and replaces what had "
         "landed: for when something looks wrong, or after an import inside Emarsys, which it does "
@@ -38,6 +41,7 @@ SEGMENT_RECONCILIATION = dg.define_asset_job(
 ACCOUNT_READY = dg.define_asset_job(
     readiness.ACCOUNT_READY,
     selection=dg.AssetSelection.checks(readiness.CHECK),
+    owners=OWNERS,
     description=(
         "Finds out whether each account can be imported and pushed to: sign-in, clock, rate "
         "limit, permissions, segments, field mapping, days left of WSSE. Never writes to Emarsys."
@@ -49,6 +53,7 @@ OPT_IN_SYNC = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         "platform_contacts", "consent_events", "opt_in_deltas", "opt_in_pushes"
     ),
+    owners=OWNERS,
     description=(
         "Takes the inbox's messages into the windows in which they arrived, derives which opt-in "
         "fields must change, and writes them to Emarsys."
@@ -58,6 +63,7 @@ OPT_IN_SYNC = dg.define_asset_job(
 OPT_IN_PUSH = dg.define_asset_job(
     "opt_in_push",
     selection=dg.AssetSelection.assets("opt_in_pushes"),
+    owners=OWNERS,
     description=(
         "Writes to Emarsys what is due: values not yet sent, retries whose time has come, and "
         "requests without an answer that must be settled by reading back."
@@ -68,6 +74,7 @@ OPT_IN_PUSH = dg.define_asset_job(
 CONTACT_UPSERT_PUSH = dg.define_asset_job(
     "contact_upsert_push",
     selection=dg.AssetSelection.assets("contact_upsert_pushes"),
+    owners=OWNERS,
     description=(
         "Tells the messaging platform of the persons that are due: not yet told, retries whose "
         "time has come, and requests without an answer. There only with messaging.http."

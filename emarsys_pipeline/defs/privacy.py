@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.resources import WarehouseResource
 from emarsys_pipeline.privacy.erase import Home
 from emarsys_pipeline.privacy.retention import apply_retention
@@ -22,6 +23,7 @@ def build_retention_job(settings: Settings) -> dg.JobDefinition:
 
     @dg.job(
         name=RETENTION,
+        owners=OWNERS,
         description=(
             "Removes wording that has been kept for as long as the settings say: messages that "
             "were taken in, answers, refused values, left-over downloads. Contacts, decisions and "
@@ -43,5 +45,6 @@ def build_retention_schedule(settings: Settings) -> dg.ScheduleDefinition:
         cron_schedule=settings.retention.cron,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
+        owners=OWNERS,
         description="Removes, once a day, what has been kept for as long as the settings say.",
     )

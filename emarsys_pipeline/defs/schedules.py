@@ -3,6 +3,7 @@
 import dagster as dg
 
 from emarsys_pipeline.defs.jobs import SEGMENT_IMPORT
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, Partitions, import_range_tags
 
 
@@ -16,6 +17,7 @@ def build_import_schedule(partitions: Partitions, *, delay_minutes: int) -> dg.S
         cron_schedule=partitions.grid.cron(delay_minutes),
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
+        owners=OWNERS,
         description=(
             f"Every {hours:g} h, {delay_minutes} min after a window has ended: imports that window "
             "for all configured segments in one run. The later stages follow by themselves."

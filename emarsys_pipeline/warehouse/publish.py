@@ -103,11 +103,16 @@ class PublishedCopy:
 def _copy_tables(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     connection.execute(" ".join(["attach", _literal(target), "as published"]))
     connection.begin()
+    copy_tables(connection)
+    connection.commit()
+    connection.execute("detach published")
+
+
+def copy_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy the tables behind the views into the attached database ``published``."""
     connection.execute("create schema published.pipeline")
     for table in PUBLISHED_TABLES:
         connection.execute(_copy_statement(table))
-    connection.commit()
-    connection.execute("detach published")
 
 
 def _copy_statement(table: str) -> str:
@@ -118,31 +123,36 @@ def _copy_statement(table: str) -> str:
 
 
 def _create_views(path: Path, properties: list[str]) -> None:
+    connection = duckdb.connect(str(path))
+    try:
+        create_views(connection, properties)
+    finally:
+        connection.close()
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, properties: list[str]) -> None:
+    """Make the commented views over the copied tables, with a column per property."""
     columns = "".join(f", {quote(name)}" for name in properties)
     prefixed = "".join(f", contacts.{quote(name)}" for name in properties)
     names = ", ".join(
         f"case when identities.{quote(name)} is not null then {_text_literal(name)} end"
         for name in properties
     )
-    connection = duckdb.connect(str(path))
-    try:
-        connection.execute(load_sql(__package__, "views.sql", tables="pipeline"))
-        connection.execute(
-            load_sql(
-                __package__,
-                "analytics.sql",
-                property_columns=columns,
-                contact_property_columns=prefixed,
-                property_names=names,
-            )
+    connection.execute(load_sql(__package__, "views.sql", tables="pipeline"))
+    connection.execute(
+        load_sql(
+            __package__,
+            "analytics.sql",
+            property_columns=columns,
+            contact_property_columns=prefixed,
+            property_names=names,
         )
-        for view in ("contacts", "identities"):
-            for name in properties:
-                column = f"{view}.{quote(name)}"
-                comment = f"'Mapped property {name}'"
-                connection.execute(" ".join(["comment on column", column, "is", comment]))
-    finally:
-        connection.close()
+    )
+    for view in ("contacts", "identities"):
+        for name in properties:
+            column = f"{view}.{quote(name)}"
+            comment = f"'Mapped property {name}'"
+            connection.execute(" ".join(["comment on column", column, "is", comment]))
 
 
 def _literal(path: Path) -> str:

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +10,7 @@ from emarsys_pipeline.definitions import defs
 from emarsys_pipeline.defs.build import build_definitions
 from emarsys_pipeline.settings import Settings
 from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.warehouse.analysts_views import analysts_views
 from emarsys_pipeline_tests.defs.conftest import MakeSettings
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +29,23 @@ ASSETS = {
 }
 
 
-def _specs(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
+GROUPS = {"emarsys_import", "messaging_platform", "identities", "opt_in", "analytics"}
+LAYERS = {"raw", "mapped", "stitched", "outbox", "published"}
+VIEWS = analysts_views({"first_name": "varchar", "email": "varchar", "mobile": "varchar"})
+OWNERS = ["team:data-engineering"]
+
+
+def _all_specs(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
     return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def _specs(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    """The assets that are tables; the views of them are tested apart."""
+    return {
+        name: spec
+        for name, spec in _all_specs(definitions).items()
+        if not name.startswith("analytics/")
+    }
 
 
 def test_the_packaged_definitions_load_without_network_or_secrets(
@@ -78,17 +95,89 @@ def test_the_assets_form_the_designed_graph(definitions: dg.Definitions) -> None
 
 
 def test_every_asset_says_what_it_is(definitions: dg.Definitions) -> None:
-    for name, spec in _specs(definitions).items():
+    for name, spec in _all_specs(definitions).items():
         assert spec.description, name
         assert spec.description.startswith("One row per"), name
-        assert list(spec.owners) == ["team:data-engineering"], name
-        assert spec.kinds == ASSETS[name], name
-        assert spec.group_name in {
-            "emarsys_import",
-            "messaging_platform",
-            "identities",
-            "opt_in",
-        }, name
+        assert list(spec.owners) == OWNERS, name
+        assert spec.kinds == ASSETS.get(name, {"duckdb", "view"}), name
+        assert spec.group_name in GROUPS, name
+        assert spec.tags["layer"] in LAYERS, name
+
+
+def test_assets_carry_the_accounts_that_their_rows_speak_of(definitions: dg.Definitions) -> None:
+    without = {
+        name
+        for name, spec in _all_specs(definitions).items()
+        if spec.tags.get("account/shop_de") != ""
+    }
+
+    assert without == {"platform_contacts", "consent_events"}
+
+
+def test_the_analysts_views_are_assets_with_their_own_columns(definitions: dg.Definitions) -> None:
+    shown = {
+        name.removeprefix("analytics/"): (
+            spec.description.partition(".\n\n")[0] if spec.description else "",
+            {
+                column.name: (column.type, column.description.partition(". From Emarsys")[0])
+                for column in spec.metadata["dagster/column_schema"].columns
+            },
+        )
+        for name, spec in _all_specs(definitions).items()
+        if name.startswith("analytics/")
+    }
+
+    assert shown == {
+        name: (
+            view.comment,
+            {
+                column: (kind.replace("timestamp with time zone", "timestamptz"), comment)
+                for column, (kind, comment) in view.columns.items()
+            },
+        )
+        for name, view in VIEWS.items()
+    }
+
+
+def test_only_what_comes_with_each_window_can_be_late(definitions: dg.Definitions) -> None:
+    policies = {
+        name: spec.freshness_policy
+        for name, spec in _all_specs(definitions).items()
+        if spec.freshness_policy is not None
+    }
+
+    assert policies == dict.fromkeys(
+        (
+            *("raw_segment_exports", "mapped_contacts", "stitched_identities"),
+            *("opt_in_deltas", "contact_upserts"),
+        ),
+        # The windows of twelve hours end at 0:00 and 12:00, and their import has an hour.
+        dg.FreshnessPolicy.cron("59 0,12 * * *", lower_bound_delta=timedelta(minutes=59)),
+    )
+
+
+def test_every_job_schedule_and_sensor_has_an_owner(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    # Dagster has no owners for its automation condition sensors.
+    sensors = [each for each in repository.sensor_defs if each.name != "stage_automation"]
+    owned = {
+        **{job.name: list(job.owners or ()) for job in jobs},
+        **{schedule.name: list(schedule.owners or ()) for schedule in repository.schedule_defs},
+        **{sensor.name: list(sensor.owners or ()) for sensor in sensors},
+    }
+
+    assert {name: owners for name, owners in owned.items() if owners != OWNERS} == {}
+
+
+def test_every_resource_is_described(definitions: dg.Definitions) -> None:
+    resources = definitions.get_repository_def().get_top_level_resources()
+
+    assert {name: bool(each.description) for name, each in resources.items()} == {
+        "emarsys": True,
+        "inbox": True,
+        "warehouse": True,
+    }
 
 
 def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Definitions) -> None:
@@ -222,7 +311,7 @@ def test_the_shown_columns_are_those_of_the_tables(
 def test_every_shown_column_is_explained(definitions: dg.Definitions) -> None:
     unexplained = [
         f"{name}.{column.name}"
-        for name, spec in _specs(definitions).items()
+        for name, spec in _all_specs(definitions).items()
         for column in spec.metadata["dagster/column_schema"].columns
         if not column.description
     ]

@@ -163,3 +163,19 @@ def test_too_many_unreadable_numbers_fail_their_check(
     assert not found.passed
     assert found.description is not None
     assert "Contacts without a valid number: " in found.description
+
+
+def test_a_picture_shows_how_each_segment_grew(
+    settings: Settings, instance: dg.DagsterInstance, windows: tuple[Window, Window]
+) -> None:
+    for window in windows:
+        assert land(settings, instance, window).success
+    first, second = (metadata(instance, "raw_segment_exports", window)[0] for window in windows)
+
+    assert first["growth"].startswith(
+        f"![{first['members']:,} members in the first of 1 windows, {first['members']:,} now]"
+        "(data:image/png;base64,"
+    )
+    assert second["growth"].startswith(
+        f"![{first['members']:,} members in the first of 2 windows, {second['members']:,} now]"
+    )

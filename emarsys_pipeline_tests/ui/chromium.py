@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 # The browser must not reach out: it shows pages of this machine and nothing else.
-_FLAGS = (
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -17,9 +17,9 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    # Time of the page, not of the clock: it runs faster while the page waits for nothing.
-    "--virtual-time-budget=30000",
 )
+# Time of the page, not of the clock: it runs faster while the page waits for nothing.
+_BUDGET = "--virtual-time-budget=30000"
 _SECONDS = 120
 _SILENT = re.compile(r"<(script|style|noscript)\b.*?</\1>", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
@@ -43,7 +43,7 @@ def _run(url: str, size: tuple[int, int], action: str) -> str:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         done = subprocess.run(  # noqa: S603 - a program of this machine, on a page of ours
             [
-                *("chromium", *_FLAGS, f"--user-data-dir={profile}"),
+                *("chromium", *FLAGS, _BUDGET, f"--user-data-dir={profile}"),
                 *(f"--window-size={width},{height}", action, url),
             ],
             check=True,

@@ -18,6 +18,7 @@ from emarsys_pipeline.defs.actions.config import (
     TriggerEventConfig,
     UpdateContactConfig,
 )
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.resources import EmarsysAccounts
 from emarsys_pipeline.defs.summaries import Metadata
 from emarsys_pipeline.emarsys import EmarsysClient, actions
@@ -114,6 +115,7 @@ def _job(
 
     @dg.job(
         name=name,
+        owners=OWNERS,
         description=description,
         tags={"personal_data": str(issubclass(config_type, ContactConfig)).lower()},
     )

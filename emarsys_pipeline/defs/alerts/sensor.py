@@ -15,6 +15,7 @@ from dagster._core.event_api import EventLogCursor, EventLogRecord
 from emarsys_pipeline.alerts import Alert, AlertBook, Finding, deliver
 from emarsys_pipeline.defs.alerts.findings import finding_of_automation, findings_of_run
 from emarsys_pipeline.defs.health import look_at_automations
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.settings import AlertSettings, Settings
 
 SENSOR = "alerts"
@@ -35,6 +36,7 @@ def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
         name=SENSOR,
         minimum_interval_seconds=alerts.interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
+        owners=OWNERS,
         description=(
             "Tells the targets of the settings' alerts when a run or a check fails, when a "
             "schedule or sensor fails, and when it is well again. What a target does not take "

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from emarsys_pipeline.clock import utc_now
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.partitions import Partitions, range_tags
 from emarsys_pipeline.defs.resources import InboxResource, WarehouseResource
+from emarsys_pipeline.defs.row_counts import window_rows
 from emarsys_pipeline.defs.summaries import counts, markdown
 from emarsys_pipeline.defs.table_schemas import table_metadata
 from emarsys_pipeline.settings import Settings
@@ -19,6 +21,7 @@ PAUSE_AFTER_FAILURE = timedelta(minutes=1)
 AUTOMATION_INGEST = dg.define_asset_job(
     "automation_ingest",
     selection=dg.AssetSelection.assets("automation_events"),
+    owners=OWNERS,
     description=(
         "Takes the calls of Emarsys automations from the inbox into the windows in which they "
         "arrived."
@@ -51,7 +54,8 @@ def build_automation_events_asset(
         """
         store = warehouse.open()
         totals: dict[str, int] = {}
-        for window in partitions.parse_windows(context.partition_keys):
+        windows = partitions.parse_windows(context.partition_keys)
+        for window in windows:
             with inbox.open() as messages:
                 taken = ingest_automation_events(
                     store, messages, window, grid=partitions.grid, accounts=settings.accounts
@@ -59,6 +63,8 @@ def build_automation_events_asset(
             for name, events in taken.by_event.items():
                 totals[name] = totals.get(name, 0) + events
             context.add_asset_metadata({"added": taken.added}, partition_key=window.key)
+        for window, rows in window_rows(store, "automation_events", windows).items():
+            context.add_asset_metadata(rows, partition_key=window.key)
         added = sum(totals.values())
         context.log.info("added %d automation events", added)
         return dg.MaterializeResult(
@@ -83,6 +89,7 @@ def build_automation_inbox_sensor(partitions: Partitions) -> dg.SensorDefinition
         job=AUTOMATION_INGEST,
         minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
+        owners=OWNERS,
         description=(
             "Looks into the inbox. Calls of Emarsys automations that are not in automation_events "
             "yet start automation_ingest for the windows in which they arrived. Stopped, nothing "

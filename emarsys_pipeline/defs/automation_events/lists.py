@@ -7,8 +7,10 @@ import dagster as dg
 from emarsys_pipeline.clock import utc_now
 from emarsys_pipeline.defs.automation_events.assets import PAUSE_AFTER_FAILURE
 from emarsys_pipeline.defs.failures import failure
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.partitions import Partitions
 from emarsys_pipeline.defs.resources import EmarsysAccounts, InboxResource, WarehouseResource
+from emarsys_pipeline.defs.row_counts import table_rows
 from emarsys_pipeline.defs.summaries import Metadata, markdown
 from emarsys_pipeline.defs.table_schemas import table_metadata
 from emarsys_pipeline.inbox import Inbox
@@ -18,6 +20,7 @@ from emarsys_pipeline.stages.automation_lists import fetch_automation_lists
 AUTOMATION_LIST_FETCH = dg.define_asset_job(
     "automation_list_fetch",
     selection=dg.AssetSelection.assets("automation_lists"),
+    owners=OWNERS,
     description=(
         "Reads the contact lists that legacy automation nodes name, while they exist: Emarsys "
         "deletes them after an hour."
@@ -46,9 +49,10 @@ def build_automation_lists_asset(settings: Settings, partitions: Partitions) -> 
         The contacts of each list are in the table automation_list_members. Materializing it again
         reads only lists that were not read.
         """
+        store = warehouse.open()
         with inbox.open() as messages:
             done = fetch_automation_lists(
-                warehouse.open(),
+                store,
                 messages,
                 emarsys.client,
                 [account.name for account in settings.accounts],
@@ -56,6 +60,7 @@ def build_automation_lists_asset(settings: Settings, partitions: Partitions) -> 
                 run_id=context.run.run_id,
             )
         metadata: Metadata = {
+            **table_rows(store, "automation_lists"),
             "fetched": done.fetched,
             "members": done.members,
             "gone": done.gone,
@@ -86,6 +91,7 @@ def build_automation_lists_sensor() -> dg.SensorDefinition:
         job=AUTOMATION_LIST_FETCH,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
+        owners=OWNERS,
         description=(
             "Looks into the inbox. New calls of Emarsys automations start automation_list_fetch, "
             "and a failed one is repeated. Stopped, lists are lost: Emarsys deletes them after an "

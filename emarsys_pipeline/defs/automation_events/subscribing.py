@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.resources import WarehouseResource
 from emarsys_pipeline.stages.automation_events import AutomationEvent, events_after
 
@@ -53,6 +54,7 @@ def automation_event_sensor(
         job_name=job_name,
         minimum_interval_seconds=interval_seconds,
         default_status=default_status,
+        owners=OWNERS,
         description="Gives each automation event to a handler, in order, at least once.",
     )
     def subscriber(

@@ -10,6 +10,7 @@ from emarsys_pipeline.defs.contact_upserts.checks import push_check, push_check_
 from emarsys_pipeline.defs.failures import failure
 from emarsys_pipeline.defs.progress import log_progress
 from emarsys_pipeline.defs.resources import MessagingResource, WarehouseResource
+from emarsys_pipeline.defs.row_counts import table_rows
 from emarsys_pipeline.defs.summaries import Metadata, counts, markdown
 from emarsys_pipeline.defs.table_schemas import table_metadata
 from emarsys_pipeline.messaging import MessagingError
@@ -83,7 +84,9 @@ def build_upsert_push_asset(settings: Settings, http: MessagingHttpSettings) -> 
                 what="took no contacts",
                 then="The outbox keeps the rest, and the sensor contact_upserts tries again",
             ) from error
-        yield dg.MaterializeResult(metadata=_metadata(pushed))
+        yield dg.MaterializeResult(
+            metadata={**_metadata(pushed), **table_rows(store, "contact_upsert_pushes")}
+        )
         yield push_check(store)
 
     return contact_upsert_pushes

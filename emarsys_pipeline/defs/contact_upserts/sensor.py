@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from emarsys_pipeline.defs.jobs import CONTACT_UPSERT_PUSH
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.opt_in.sensor import ATTEMPT_TAG, STARTED_BY_TAG, last_run
 from emarsys_pipeline.defs.resources import WarehouseResource
 from emarsys_pipeline.settings import MessagingHttpSettings
@@ -22,6 +23,7 @@ def build_upsert_sensor(http: MessagingHttpSettings) -> dg.SensorDefinition:
         job=CONTACT_UPSERT_PUSH,
         minimum_interval_seconds=http.sensor_interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
+        owners=OWNERS,
         description=(
             "Looks into the outbox to the messaging platform. Upserts that are due (after "
             "stitching, after a refusal that may pass, without an answer) start "

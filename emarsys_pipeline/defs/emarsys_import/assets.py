@@ -14,6 +14,7 @@ from emarsys_pipeline.defs.emarsys_import.checks import (
 from emarsys_pipeline.defs.emarsys_import.columns import column_metadata
 from emarsys_pipeline.defs.emarsys_import.landing import Landing, SegmentLander
 from emarsys_pipeline.defs.emarsys_import.metadata import (
+    growth_metadata,
     import_metadata,
     mapping_metadata,
     pruning_metadata,
@@ -100,7 +101,7 @@ def build_import_assets(settings: Settings, partitions: Partitions) -> dg.Assets
             is_mapping=MAPPED in selected,
         )
         columns = column_metadata(store, settings, segment_windows[-1].window)
-        yield from _results(context, landing, selected, columns)
+        yield from _results(context, store, landing, selected, columns)
         if RAW in selected:
             yield from delivery_checks(settings, landing)
         if MAPPED in selected:
@@ -139,6 +140,7 @@ def _specs(settings: Settings) -> list[dg.AssetSpec]:
 
 def _results(
     context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
     landing: Landing,
     selected: set[str],
     columns: Mapping[str, Metadata],
@@ -154,7 +156,8 @@ def _results(
     }
     for asset in sorted(selected, reverse=True):
         for partition, counts in metadata[asset].items():
-            facts = {**counts, **columns[asset]}
+            growth = growth_metadata(warehouse, partition) if asset == RAW else {}
+            facts = {**counts, **growth, **columns[asset]}
             if landing.errors:
                 context.log_event(
                     dg.AssetMaterialization(asset, partition=partition.key, metadata=facts)

@@ -10,6 +10,7 @@ import dagster as dg
 
 from emarsys_pipeline.defs.failures import remedy_of
 from emarsys_pipeline.defs.jobs import SEGMENT_IMPORT
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.partitions import (
     SEGMENTS_NAME,
     Partitions,
@@ -43,6 +44,7 @@ def build_catalogue_sensor(settings: Settings, partitions: Partitions) -> dg.Sen
         job=SEGMENT_IMPORT,
         minimum_interval_seconds=settings.imports.catalogue_interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
+        owners=OWNERS,
         description=(
             "Turns the segments of the settings file into partitions. A new segment is imported "
             "at once, in full, for the newest window that has ended; one that was removed from "

@@ -7,6 +7,7 @@ import dagster as dg
 
 from emarsys_pipeline.defs.automation import newest_window_check_condition
 from emarsys_pipeline.defs.emarsys_import.landing import Landing
+from emarsys_pipeline.defs.labels import minutes_until_late
 from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, Partitions, segment_key
 from emarsys_pipeline.defs.resources import WarehouseResource
 from emarsys_pipeline.defs.summaries import markdown, named, table
@@ -186,9 +187,7 @@ def build_newest_window_check(
 
     Freshness of the asset would not do: importing any old window makes an asset fresh.
     """
-    length = partitions.grid.length_minutes
-    # Late enough for the import to end, early enough to notice before the next window.
-    minutes_after = min(59, delay_minutes + max(1, (length - delay_minutes) // 2))
+    minutes_after = minutes_until_late(partitions.grid, delay_minutes)
 
     @dg.asset_check(
         asset="raw_segment_exports",

@@ -1,9 +1,12 @@
 """Metadata of one imported or mapped partition."""
 
+from emarsys_pipeline.defs.charts import drawn, segment_growth
+from emarsys_pipeline.defs.partitions import SegmentWindow
 from emarsys_pipeline.defs.summaries import Metadata, counts, markdown, table
 from emarsys_pipeline.stages.mapped_contacts import ContactsMapped
 from emarsys_pipeline.stages.raw_segment_exports import SegmentImported
 from emarsys_pipeline.stages.raw_segment_exports.pruning import RawPruned
+from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.windows import KEY_FORMAT
 
 _MODES = {
@@ -49,6 +52,20 @@ def import_metadata(result: SegmentImported) -> Metadata:
         "seconds": round(result.seconds, 1),
         "export_ids": list(result.export_ids),
     }
+
+
+def growth_metadata(warehouse: Warehouse, partition: SegmentWindow) -> Metadata:
+    """The chart of a segment's growth up to one window."""
+    with warehouse.read() as connection:
+        rows = connection.execute(
+            load_sql(__package__, "growth.sql"),
+            {
+                "account": partition.account,
+                "segment_id": partition.segment_id,
+                "window_start": partition.window.start,
+            },
+        ).fetchall()
+    return {"growth": drawn(lambda: segment_growth(rows))} if rows else {}
 
 
 def mapping_metadata(result: ContactsMapped) -> Metadata:

@@ -1,5 +1,6 @@
 """What the newest stitch left behind: sizes, quarantine, the most shared identifiers, decisions."""
 
+from emarsys_pipeline.defs.charts import drawn, identity_sizes
 from emarsys_pipeline.defs.summaries import Metadata, markdown, table
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
@@ -17,7 +18,9 @@ def identity_report(warehouse: Warehouse) -> Metadata:
             "select action, count(*) from decisions_in_force group by action order by action"
         ).fetchall()
     undecided = sum(row[2] for row in reasons)
+    chart: Metadata = {"sizes_chart": drawn(lambda: identity_sizes(sizes))} if sizes else {}
     return {
+        **chart,
         "sizes": markdown(table(["contacts of an identity", "identities", "contacts"], sizes)),
         "quarantine": markdown(
             table(["held back because", "links", "undecided"], reasons)

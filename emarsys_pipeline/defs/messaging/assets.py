@@ -2,13 +2,16 @@
 
 import dagster as dg
 
+from emarsys_pipeline.defs.charts import consent_over_time, drawn
 from emarsys_pipeline.defs.partitions import Partitions
 from emarsys_pipeline.defs.resources import InboxResource, WarehouseResource
-from emarsys_pipeline.defs.summaries import counts, markdown
+from emarsys_pipeline.defs.row_counts import window_rows
+from emarsys_pipeline.defs.summaries import Metadata, counts, markdown
 from emarsys_pipeline.defs.table_schemas import table_metadata
 from emarsys_pipeline.settings import Settings
 from emarsys_pipeline.stages.consent_events import ingest_consent_events
 from emarsys_pipeline.stages.platform_contacts import ingest_platform_contacts
+from emarsys_pipeline.warehouse import Warehouse, load_sql
 
 _NOTHING_NEW = "Nothing to do: every message received in this window had been taken in before."
 
@@ -37,8 +40,9 @@ def build_messaging_assets(settings: Settings, partitions: Partitions) -> list[d
         identity. Materializing a window again adds only what it lacks.
         """
         store = warehouse.open()
+        windows = partitions.parse_windows(context.partition_keys)
         added = 0
-        for window in partitions.parse_windows(context.partition_keys):
+        for window in windows:
             with inbox.open() as messages:
                 taken = ingest_platform_contacts(
                     store, messages, window, default_region=default_region
@@ -52,6 +56,8 @@ def build_messaging_assets(settings: Settings, partitions: Partitions) -> list[d
                 },
                 partition_key=window.key,
             )
+        for window, rows in window_rows(store, "platform_contacts", windows).items():
+            context.add_asset_metadata(rows, partition_key=window.key)
         context.log.info("added %d messages about contacts", added)
         return dg.MaterializeResult(
             metadata={
@@ -81,7 +87,8 @@ def build_messaging_assets(settings: Settings, partitions: Partitions) -> list[d
         """
         store = warehouse.open()
         totals = dict.fromkeys(("granted", "withdrawn", "denied", "unknown status"), 0)
-        for window in partitions.parse_windows(context.partition_keys):
+        windows = partitions.parse_windows(context.partition_keys)
+        for window in windows:
             with inbox.open() as messages:
                 taken = ingest_consent_events(
                     store, messages, window, default_region=default_region
@@ -92,9 +99,21 @@ def build_messaging_assets(settings: Settings, partitions: Partitions) -> list[d
                 {"added": taken.added, "unknown_status": taken.unknown_status},
                 partition_key=window.key,
             )
+        for window, rows in window_rows(store, "consent_events", windows).items():
+            context.add_asset_metadata(rows, partition_key=window.key)
+        context.add_asset_metadata(_over_time(store), partition_key=windows[-1].key)
         context.log.info("added %d consent decisions", sum(totals.values()))
         return dg.MaterializeResult(
             metadata={"summary": markdown(counts(totals) if any(totals.values()) else _NOTHING_NEW)}
         )
 
     return [platform_contacts, consent_events]
+
+
+def _over_time(warehouse: Warehouse) -> Metadata:
+    """The chart of consent, once there is any."""
+    with warehouse.read() as connection:
+        rows = connection.execute(load_sql(__package__, "consent_over_time.sql")).fetchall()
+    if not rows:
+        return {}
+    return {"consent_over_time": drawn(lambda: consent_over_time(rows)), "agreeing": rows[-1][3]}

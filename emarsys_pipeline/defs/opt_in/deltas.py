@@ -8,6 +8,7 @@ from emarsys_pipeline.defs.automation import opt_in_deltas_condition
 from emarsys_pipeline.defs.opt_in.checks import delta_check, delta_check_spec
 from emarsys_pipeline.defs.partitions import Partitions
 from emarsys_pipeline.defs.resources import WarehouseResource
+from emarsys_pipeline.defs.row_counts import window_rows
 from emarsys_pipeline.defs.summaries import Metadata, counts, markdown
 from emarsys_pipeline.defs.table_schemas import table_metadata
 from emarsys_pipeline.settings import Settings
@@ -52,7 +53,8 @@ def build_delta_asset(settings: Settings, partitions: Partitions) -> dg.AssetsDe
         for decisions that have just arrived.
         """
         store = warehouse.open()
-        for window in partitions.parse_windows(context.partition_keys):
+        windows = partitions.parse_windows(context.partition_keys)
+        for window in windows:
             try:
                 result = derive_opt_in_deltas(
                     store, window, accounts=settings.accounts, run_id=context.run.run_id
@@ -61,6 +63,8 @@ def build_delta_asset(settings: Settings, partitions: Partitions) -> dg.AssetsDe
                 raise dg.Failure(str(error), allow_retries=False) from error
             context.log.info("%s: derived %d deltas", window.key, result.derived)
             context.add_asset_metadata(_metadata(result), partition_key=window.key)
+        for window, rows in window_rows(store, "opt_in_deltas", windows).items():
+            context.add_asset_metadata(rows, partition_key=window.key)
         yield dg.MaterializeResult()
         yield delta_check(store)
 

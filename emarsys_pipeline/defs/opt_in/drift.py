@@ -7,9 +7,11 @@ from pydantic import Field
 
 from emarsys_pipeline.clock import utc_now
 from emarsys_pipeline.defs.failures import failure
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.partitions import Partitions
 from emarsys_pipeline.defs.progress import log_progress
 from emarsys_pipeline.defs.resources import EmarsysAccounts, WarehouseResource
+from emarsys_pipeline.defs.row_counts import table_rows
 from emarsys_pipeline.defs.summaries import Metadata, markdown, table
 from emarsys_pipeline.defs.table_schemas import table_metadata
 from emarsys_pipeline.settings import Settings
@@ -20,6 +22,7 @@ NO_DRIFT = "emarsys_shows_the_ledger"
 OPT_IN_RECONCILIATION = dg.define_asset_job(
     "opt_in_reconciliation",
     selection=dg.AssetSelection.assets("opt_in_drift", "opt_in_pushes"),
+    owners=OWNERS,
     description=(
         "Reads opt-in fields back from Emarsys, notes where they differ from the ledger, and "
         "writes the right values again. Reads a sample, or all contacts with sample: 0."
@@ -98,7 +101,9 @@ def build_drift_asset(settings: Settings, partitions: Partitions) -> dg.AssetsDe
                 then="What was read until then is kept; materialize opt_in_drift again",
                 metadata=_metadata(found),
             )
-        yield dg.MaterializeResult(metadata=_metadata(found))
+        yield dg.MaterializeResult(
+            metadata={**_metadata(found), **table_rows(store, "opt_in_drift")}
+        )
         yield _check(found)
 
     return opt_in_drift
@@ -112,6 +117,7 @@ def build_reconciliation_schedule(settings: Settings) -> dg.ScheduleDefinition:
         cron_schedule=settings.reconciliation.cron,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
+        owners=OWNERS,
         description=(
             "Reads opt-in fields back from Emarsys and repairs those that differ from the ledger. "
             "How many, and when, is in the settings under reconciliation."

@@ -9,6 +9,7 @@ from emarsys_pipeline.defs.opt_in.checks import push_check, push_check_spec
 from emarsys_pipeline.defs.opt_in.drain import OutboxDrain
 from emarsys_pipeline.defs.progress import log_progress
 from emarsys_pipeline.defs.resources import EmarsysAccounts, InboxResource, WarehouseResource
+from emarsys_pipeline.defs.row_counts import table_rows
 from emarsys_pipeline.defs.summaries import Metadata, markdown, table
 from emarsys_pipeline.defs.table_schemas import table_metadata
 from emarsys_pipeline.settings import Settings
@@ -61,7 +62,9 @@ def build_push_asset(settings: Settings) -> dg.AssetsDefinition:
                 then="The outbox keeps what was not sent, and the sensor opt_in tries again",
                 metadata=_metadata(pushed),
             )
-        yield dg.MaterializeResult(metadata=_metadata(pushed))
+        yield dg.MaterializeResult(
+            metadata={**_metadata(pushed), **table_rows(store, "opt_in_pushes")}
+        )
 
     return opt_in_pushes
 

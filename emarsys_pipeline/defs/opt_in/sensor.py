@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from emarsys_pipeline.defs.jobs import OPT_IN_PUSH, OPT_IN_SYNC
+from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.partitions import Partitions, range_tags
 from emarsys_pipeline.defs.resources import InboxResource, WarehouseResource
 from emarsys_pipeline.inbox import Inbox
@@ -54,6 +55,7 @@ def build_opt_in_sensor(settings: Settings, partitions: Partitions) -> dg.Sensor
         jobs=[OPT_IN_SYNC, OPT_IN_PUSH],
         minimum_interval_seconds=settings.pushes.sensor_interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
+        owners=OWNERS,
         description=(
             "Looks into the inbox and the outbox. New messages start opt_in_sync for the windows "
             "in which they arrived; values that are due (after stitching, after a refusal that "

@@ -1,0 +1,2 @@
+-- Reads one table; gives its number of rows.
+select count(*) from {{ table }};
