@@ -4,6 +4,7 @@ import dagster as dg
 
 from emarsys_pipeline.defs.labels import OWNERS
 from emarsys_pipeline.defs.resources import WarehouseResource
+from emarsys_pipeline.defs.summaries import counts, markdown
 from emarsys_pipeline.privacy.erase import Home
 from emarsys_pipeline.privacy.retention import apply_retention
 from emarsys_pipeline.settings import Settings
@@ -19,7 +20,16 @@ def build_retention_job(settings: Settings) -> dg.JobDefinition:
         home = Home(warehouse=warehouse.open(), settings=settings)
         removed = apply_retention(home)
         context.log.info("removed: %s", removed or "nothing")
-        context.add_output_metadata({name: dg.MetadataValue.int(n) for name, n in removed.items()})
+        context.add_output_metadata(
+            {
+                "summary": markdown(
+                    counts(removed)
+                    if any(removed.values())
+                    else "Nothing to do: nothing has been kept for longer than the settings say."
+                ),
+                **{name: dg.MetadataValue.int(n) for name, n in removed.items()},
+            }
+        )
 
     @dg.job(
         name=RETENTION,

@@ -8,8 +8,8 @@ from emarsys_pipeline_tests.ui.chromium import take_picture
 from emarsys_pipeline_tests.ui.filled_home import filled_home
 
 PICTURE = ROOT / "docs" / "asset_graph.png"
-# The whole lineage of the last asset is the whole graph, with its groups open.
-GRAPH_PAGE = "/assets/opt_in_pushes?view=lineage&lineageScope=upstream&lineageDepth=5"
+# Everything that the analysts' history of consent is made from, with its groups open.
+GRAPH_PAGE = "/assets/analytics/consent_history?view=lineage&lineageScope=upstream&lineageDepth=6"
 
 
 def main() -> None:

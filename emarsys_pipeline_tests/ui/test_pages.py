@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from emarsys_pipeline_tests.requirements import CHROMIUM, needs
+from emarsys_pipeline_tests.ui.browser import opened_browser
 from emarsys_pipeline_tests.ui.chromium import page_text
 from emarsys_pipeline_tests.ui.filled_home import NEWSLETTER, VIP, FilledHome, filled_home
 from emarsys_pipeline_tests.ui.take_graph_picture import GRAPH_PAGE
@@ -52,6 +53,45 @@ def test_an_imported_asset_explains_its_rows_and_its_last_window(home: FilledHom
         "emarsys-pipeline query 'from segment_changes'",
         "At 12:05 AM UTC and 12:05 PM UTC",
     )
+
+
+def test_what_a_window_brought_in_time_is_fresh(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/assets/raw_segment_exports",
+        "Freshness policy Passing",
+        "Deadline: At 12:59 AM UTC and 12:59 PM UTC",
+        *("Owners data-engineering", "account/shop_de", "dagster/partition_row_count"),
+    )
+
+
+def test_a_view_of_the_analysts_names_the_field_behind_a_column(home: FilledHome) -> None:
+    assert not _missing(
+        home,
+        "/assets/analytics/identities",
+        "One row per person: the golden record over all linked contacts.",
+        "mobile varchar Mapped property mobile. From Emarsys field 37 of shop_de",
+        *("Upstream assets", "mapped_contacts", "stitched_identities", "platform_contacts"),
+    )
+
+
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+def test_charts_open_as_pictures(home: FilledHome, *, is_dark: bool) -> None:
+    shown = {}
+    with opened_browser() as page:
+        for asset in ("raw_segment_exports", "consent_events", "stitched_identities"):
+            page.open(f"{home.dagster.url}/assets/{asset}", is_dark=is_dark)
+            page.click("[Show Markdown]")
+            shown[asset] = page.wait_for(
+                "[...document.querySelectorAll('img')].filter(each => each.naturalWidth > 700)"
+                ".map(each => each.alt)[0]"
+            )
+
+    assert {asset: " ".join(text.split()[1:3]) for asset, text in shown.items()} == {
+        "raw_segment_exports": "members in",
+        "consent_events": "people agree",
+        "stitched_identities": "by number",
+    }
 
 
 def test_identities_show_their_sizes_and_what_is_held_back(home: FilledHome) -> None:

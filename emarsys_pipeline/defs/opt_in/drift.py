@@ -134,13 +134,18 @@ def _metadata(found: dict[str, Reconciled]) -> Metadata:
         [account, *(getattr(each, name) for name in _COLUMNS)]
         for account, each in sorted(found.items())
     ]
-    headline = (
-        f"{totals['drifted']:,} of {totals['contacts']:,} contacts showed another value than "
-        "their person decided; they are repaired through the outbox."
-        if totals["drifted"]
-        else f"All {totals['contacts']:,} contacts that were read show what their person decided, "
-        "or will when their delivery ends."
-    )
+    if not totals["contacts"]:
+        headline = "Nothing to do: no account has a contact whose opt-in field is to be read."
+    elif totals["drifted"]:
+        headline = (
+            f"{totals['drifted']:,} of {totals['contacts']:,} contacts showed another value than "
+            "their person decided; they are repaired through the outbox."
+        )
+    else:
+        headline = (
+            f"All {totals['contacts']:,} contacts that were read show what their person decided, "
+            "or will when their delivery ends."
+        )
     return {
         "summary": markdown(headline, table(["account", *_COLUMNS], rows) if rows else ""),
         **totals,
