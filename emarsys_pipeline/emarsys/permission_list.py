@@ -56,7 +56,9 @@ PERMISSIONS: tuple[Permission, ...] = (
         "pushing opt-ins, and the action that updates a contact",
         uses=(("PUT", "contact"),),
     ),
-    Permission("contact.create", "creating contacts from your own code", uses=(("POST", "contact"),)),
+    Permission(
+        "contact.create", "creating contacts from your own code", uses=(("POST", "contact"),)
+    ),
     Permission(
         "export.contact.changed",
         "imports of changes: every import is a full one",

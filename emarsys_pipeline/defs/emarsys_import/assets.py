@@ -204,7 +204,8 @@ def _failure(landing: Landing) -> dg.Failure:
     return failure(
         {partition.key: error for partition, error in landing.errors.items()},
         what="did not land",
-        then="Then re-run the failed partitions; the others have landed and go on",
+        then="Then re-run the failed partitions"
+        + ("; the others have landed and go on" if landed else ""),
         metadata={
             "failed_partitions": dg.MetadataValue.json(
                 sorted(partition.key for partition in landing.errors)

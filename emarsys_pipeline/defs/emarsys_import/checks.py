@@ -1,6 +1,6 @@
 """What readers of the imported and mapped rows rely on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -8,7 +8,7 @@ import dagster as dg
 from emarsys_pipeline.defs.automation import newest_window_check_condition
 from emarsys_pipeline.defs.emarsys_import.landing import Landing
 from emarsys_pipeline.defs.labels import minutes_until_late
-from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, Partitions, segment_key
+from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, Partitions, SegmentWindow, segment_key
 from emarsys_pipeline.defs.resources import WarehouseResource
 from emarsys_pipeline.defs.summaries import markdown, named, table
 from emarsys_pipeline.emarsys.errors import IncompleteExportError
@@ -106,6 +106,7 @@ def import_checks(
         check_name=ROWS_ACCOUNTED,
         passed=not lost,
         metadata={
+            "windows": _windows(landing.mapped),
             "partitions": len(landing.mapped),
             "rows_read": sum(mapped.read for mapped in landing.mapped.values()),
             "partitions_with_a_difference": lost,
@@ -121,6 +122,7 @@ def import_checks(
         check_name=UNIQUE_CONTACTS,
         passed=not repeated,
         metadata={
+            "windows": _windows(landing.mapped),
             "contacts_with_several_rows": sum(contacts for _, _, contacts in repeated),
             "segments": [segment_key(account, segment) for account, segment, _ in repeated],
         },
@@ -157,6 +159,7 @@ def delivery_checks(settings: Settings, landing: Landing) -> Iterator[dg.AssetCh
                 if counted
                 else "Nothing was counted: it had landed before, or the permission is missing."
             ),
+            "windows": _windows(landing.imported),
             "tolerance": tolerance,
         },
     )
@@ -221,6 +224,11 @@ def build_newest_window_check(
         )
 
     return newest_window_landed
+
+
+def _windows(landed: Iterable[SegmentWindow]) -> list[str]:
+    """The windows that a check looked at, so that its result is not read as that of another."""
+    return sorted({each.window.key for each in landed})
 
 
 def _is_accounted(mapped: ContactsMapped) -> bool:

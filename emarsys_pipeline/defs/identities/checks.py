@@ -93,7 +93,7 @@ def identity_checks(
             if missing
             else f"All {len(segments)} segments had landed."
         ),
-        metadata={"missing": missing},
+        metadata={"windows": [window.key for window in windows], "missing": missing},
     )
     yield dg.AssetCheckResult(
         check_name=ONE_IDENTITY,
@@ -106,7 +106,11 @@ def identity_checks(
         check_name=WITHIN_CAP,
         passed=largest <= cap,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"largest": largest, "max_contacts_per_identity": cap},
+        metadata={
+            "windows": [window.key for window in windows],
+            "largest": largest,
+            "max_contacts_per_identity": cap,
+        },
     )
     yield merges_as_usual(warehouse, settings.stitching, windows)
 
@@ -142,6 +146,7 @@ def merges_as_usual(
             or ("No more merges than usual." if compared else "No earlier window to compare with.")
         ),
         metadata={
+            "windows": [window.key for window in windows],
             "merges": sum(merges for merges, _ in compared.values()),
             "usual_merges": max((usual for _, usual in compared.values()), default=0.0),
             "unusual_merges_factor": factor,
