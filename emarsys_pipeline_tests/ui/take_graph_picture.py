@@ -8,8 +8,10 @@ from emarsys_pipeline_tests.ui.chromium import take_picture
 from emarsys_pipeline_tests.ui.filled_home import filled_home
 
 PICTURE = ROOT / "docs" / "asset_graph.png"
-# Everything that the analysts' history of consent is made from, with its groups open.
-GRAPH_PAGE = "/assets/analytics/consent_history?view=lineage&lineageScope=upstream&lineageDepth=6"
+# The whole lineage of the last asset is the whole graph, with its groups open.
+GRAPH_PAGE = "/assets/opt_in_pushes?view=lineage&lineageScope=upstream&lineageDepth=5"
+# Wide enough that nodes show their status; Dagster leaves it out where they get small.
+SIZE = (2300, 1000)
 
 
 def main() -> None:
@@ -19,7 +21,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         filled_home(Path(folder), has_failure=False) as home,
     ):
-        take_picture(home.dagster.url + GRAPH_PAGE, PICTURE, size=(1800, 860))
+        take_picture(home.dagster.url + GRAPH_PAGE, PICTURE, size=SIZE)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from emarsys_pipeline_tests.requirements import CHROMIUM, needs
 from emarsys_pipeline_tests.ui.browser import opened_browser
 from emarsys_pipeline_tests.ui.chromium import page_text
 from emarsys_pipeline_tests.ui.filled_home import NEWSLETTER, VIP, FilledHome, filled_home
-from emarsys_pipeline_tests.ui.take_graph_picture import GRAPH_PAGE
+from emarsys_pipeline_tests.ui.take_graph_picture import GRAPH_PAGE, SIZE
 
 pytestmark = [pytest.mark.slow, needs(CHROMIUM)]
 
@@ -29,15 +29,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledHome]:
         yield filled
 
 
-def _missing(home: FilledHome, page: str, *expected: str) -> list[str]:
+def _missing(
+    home: FilledHome, page: str, *expected: str, size: tuple[int, int] = (1600, 1200)
+) -> list[str]:
     """The expected words that a page lacks, followed by the page's own if there are any."""
-    text = page_text(home.dagster.url + page)
+    text = page_text(home.dagster.url + page, size=size)
     missing = [words for words in expected if words not in text]
     return [*missing, text] if missing else []
 
 
 def test_the_graph_shows_every_asset_and_where_one_failed(home: FilledHome) -> None:
-    assert not _missing(home, GRAPH_PAGE, *ASSETS, "75% filled (1 failed)")
+    assert not _missing(home, GRAPH_PAGE, *ASSETS, "75% filled (1 failed)", size=SIZE)
 
 
 def test_an_imported_asset_explains_its_rows_and_its_last_window(home: FilledHome) -> None:
