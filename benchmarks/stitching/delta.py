@@ -6,6 +6,7 @@ golden records and derive opt-in deltas. Fetching over HTTP is left out, as no c
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 
@@ -99,8 +100,8 @@ def _write_export(
     connection.execute(f"copy cells to '{path}' (header)")
 
 
-def run_window(folder: Path, number: int) -> None:
-    """Do the first window, or the one after it."""
+def run_window(folder: Path, number: int, mode: Literal["full", "incremental"] = "full") -> None:
+    """Do the first window, or the one after it, in a mode of stitching."""
     clock = Clock()
     window = (FIRST, SECOND)[number]
     warehouse = open_warehouse(folder)
@@ -113,7 +114,11 @@ def run_window(folder: Path, number: int) -> None:
             map_segment(warehouse, ACCOUNT, segment_id, window, property_types=TYPES, run_id="run")
     with clock.measure("stitch and golden records"):
         result = stitch_identities(
-            warehouse, window, stitching=StitchingSettings(), property_types=TYPES, run_id="run"
+            warehouse,
+            window,
+            stitching=StitchingSettings(mode=mode),
+            property_types=TYPES,
+            run_id="run",
         )
     with clock.measure("opt-in deltas"):
         derived = derive_opt_in_deltas(warehouse, window, accounts=[ACCOUNT], run_id="run")

@@ -74,6 +74,13 @@ class GoldenRecordSettings(PropertyRule):
 class StitchingSettings(Section):
     """What keeps records of different persons apart."""
 
+    mode: Literal["full", "incremental"] = Field(
+        default="full",
+        description=(
+            "full or incremental: whether a window links all records anew, or those that its "
+            "changes touch, which gives the same identities for less work"
+        ),
+    )
     blocked_identifiers: tuple[str, ...] = Field(
         default=(), description="a list of phone numbers and e-mail addresses that link nobody"
     )

@@ -5,25 +5,44 @@ data arrives; the last of these windows again with everything rebuilt; and, in a
 all the data from the start, each window replayed from the history in order. All columns of all
 tables are compared. More histories than in each run of the tests:
 
-    EMARSYS_PIPELINE_HISTORIES=500 pytest -k every_way_ends emarsys_pipeline_tests/stages
+    EMARSYS_PIPELINE_HISTORIES=500 pytest -k "every_way_ends or both_modes" \\
+        emarsys_pipeline_tests/stages
+
+And two modes: stitching the components that a window touches gives after each window what stitching
+all records gives, also when people decide, contacts leave and are erased in between.
 """
 
 import os
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, cast
 
+import duckdb
 import pytest
 
-from emarsys_pipeline.stages.stitched_identities import stitch_identities
+from emarsys_pipeline.settings import StitchingSettings
+from emarsys_pipeline.stages.stitched_identities import identity_map, ledger, stitch_identities
+from emarsys_pipeline.stages.stitched_identities.ledger import (
+    Action,
+    Contact,
+    Decision,
+    Identifier,
+    insert_decisions,
+)
 from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline_tests.builders import window
 from emarsys_pipeline_tests.stages.identity_histories import (
     TIGHT,
     Change,
     add_changes,
     add_decisions,
+    emails,
+    erase,
+    leave,
+    phones,
     random_history,
 )
 from emarsys_pipeline_tests.stages.resident_warehouse import ResidentWarehouse
@@ -35,6 +54,7 @@ CURRENT = (
     "identity_members",
     "identity_identifiers",
     "identities",
+    "identity_property_sources",
     "quarantined_links",
     "resolved_consent_events",
     "consent_status",
@@ -56,8 +76,12 @@ def warehouses(tmp_path: Path) -> Iterator[tuple[ResidentWarehouse, ResidentWare
         warehouse.close()
 
 
-def stitch(warehouse: Warehouse, number: int) -> None:
-    stitch_identities(warehouse, window(number), stitching=TIGHT, property_types={}, run_id="run")
+def stitch(
+    warehouse: Warehouse, number: int, stitching: StitchingSettings = TIGHT, **types: str
+) -> None:
+    stitch_identities(
+        warehouse, window(number), stitching=stitching, property_types=types, run_id="run"
+    )
 
 
 def tables(warehouse: Warehouse, names: tuple[str, ...]) -> dict[str, list[tuple[Any, ...]]]:
@@ -91,3 +115,133 @@ def test_every_way_ends_in_the_same_tables(
     for number in range(WINDOWS):
         stitch(replaying, number)
     assert tables(replaying, (*CURRENT, *HISTORY)) == reached
+
+
+class Tokens:
+    """Decision ids that are the same in two warehouses."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def token_hex(self, _: int) -> str:
+        self.made += 1
+        return f"{self.made:010x}"
+
+
+def act(warehouse: Warehouse, random: Random, number: int, identifiers: int) -> str:
+    """Do one of what people and segments do between two windows; what it was."""
+    with warehouse.read() as connection:
+        members = connection.execute(
+            "select source, account, contact_id from identity_members"
+            " where not starts_with(contact_id, 'erased') order by all"
+        ).fetchall()
+        here = connection.execute(
+            "select contact_id from current_contacts where is_member order by all"
+        ).fetchall()
+    chosen = random.choice(
+        ("nothing",) * 5
+        + ("join", "split", "block", "release", "confirm", "leave", "leave", "erase")
+    )
+    one, other = (Contact(*member) for member in random.sample(members, 2))
+    identifier = random.choice(
+        [("phone", value) for value in phones(identifiers)]
+        + [("email", value) for value in emails(identifiers)]
+    )
+    (gone,) = random.choice(here)
+    if chosen == "leave":
+        leave(warehouse, gone, number)
+    elif chosen == "erase":
+        erase(warehouse, gone)
+    elif chosen != "nothing":
+        is_of_two = chosen in ("join", "split")
+        decision = Decision(
+            action=cast(Action, chosen),
+            author="somebody",
+            reason="looked at it",
+            contact=one if is_of_two or chosen == "confirm" else None,
+            other_contact=other if is_of_two else None,
+            identifier=None if is_of_two else Identifier(*identifier),
+        )
+        with warehouse.write() as connection:
+            insert_decisions(
+                connection,
+                "identity_decisions",
+                [decision],
+                window_start=window(number - 1).start,
+                decided_at=window(number).start,
+            )
+    return chosen
+
+
+def fill_names(warehouse: Warehouse, number: int) -> None:
+    """Give the contacts of a window a first name, and let some have none."""
+    with warehouse.write() as connection:
+        ensure_property_columns(connection, {"first_name": "varchar"})
+        for table in ("mapped_contacts", "current_contacts"):
+            connection.execute(
+                f"update {table} set first_name = contact_id || window_start"  # noqa: S608 - of two
+                " where window_start = $start and hash(contact_id) % 3 > 0",
+                {"start": window(number).start},
+            )
+
+
+@pytest.mark.parametrize(
+    ("seed", "identifiers"), [(seed, (14, 40)[seed % 2]) for seed in range(HISTORIES)]
+)
+def test_both_modes_write_the_same_tables(
+    warehouses: tuple[ResidentWarehouse, ResidentWarehouse],
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    identifiers: int,
+) -> None:
+    narrowed: list[int] = []
+    original = identity_map.narrow_records
+
+    def narrow(connection: duckdb.DuckDBPyConnection, stitching: StitchingSettings) -> None:
+        ((before,),) = connection.execute("select count(*) from records").fetchall()
+        original(connection, stitching)
+        ((after,),) = connection.execute("select count(*) from records").fetchall()
+        narrowed.append(before - after)
+
+    monkeypatch.setattr(identity_map, "narrow_records", narrow)
+    guarded = TIGHT.model_copy(update={"blocked_patterns": ("p9@.*",)})
+    history = random_history(
+        seed, windows=10, contacts=32, changes=3, first_changes=24, identifiers=identifiers
+    )
+    done: list[str] = []
+    written: list[list[dict[str, list[tuple[Any, ...]]]]] = []
+    for warehouse, mode in zip(warehouses, ("full", "incremental"), strict=True):
+        random = Random(seed)  # noqa: S311 - a history, not a secret
+        monkeypatch.setattr(ledger, "secrets", Tokens())
+        after_each = []
+        for number, changes in groupby(history, key=lambda change: change.number):
+            if number:
+                done.append(act(warehouse, random, number, identifiers))
+            left_now = {row[0] for row in _left(warehouse, number)}
+            add_changes(
+                warehouse, [change for change in changes if change.contact_id not in left_now]
+            )
+            fill_names(warehouse, number)
+            stitch(
+                warehouse,
+                number,
+                guarded.model_copy(update={"mode": mode}),
+                first_name="varchar",
+            )
+            after_each.append(tables(warehouse, (*CURRENT, *HISTORY)))
+        written.append(after_each)
+    full, incremental = written
+    for number, (expected, found) in enumerate(zip(full, incremental, strict=True)):
+        for name in expected:
+            assert found[name] == expected[name], (number, name, done[: len(full) - 1])
+    assert narrowed, "no window was narrowed"
+    assert max(narrowed) > 0, "nothing was left out"
+
+
+def _left(warehouse: Warehouse, number: int) -> list[tuple[str]]:
+    with warehouse.read() as connection:
+        return connection.execute(
+            "select contact_id from mapped_contacts"
+            " where operation = 'left' and window_start = $start",
+            {"start": window(number).start},
+        ).fetchall()

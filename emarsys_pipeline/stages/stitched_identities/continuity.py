@@ -16,11 +16,12 @@ from emarsys_pipeline.warehouse import load_sql
 class PreviousStitch:
     """The newest stitch.
 
-    ``has_same_guards``: under the guards of today. ``is_unchanged``: that, and what it was made
+    ``records`` is how many it assigned. ``has_same_guards``: under the guards of today. ``is_unchanged``: that, and what it was made
     from is still what the tables hold for its window and those before.
     """
 
     window_start: datetime
+    records: int
     has_same_guards: bool
     is_unchanged: bool
 
@@ -28,13 +29,14 @@ class PreviousStitch:
 def previous_stitch(connection: duckdb.DuckDBPyConnection, guards: str) -> PreviousStitch | None:
     """The newest stitch; None before the first."""
     rows = connection.execute(
-        "select window_start, guards, inputs from identity_stitches"
+        "select window_start, records, guards, inputs from identity_stitches"
         " order by window_start desc limit 1"
     ).fetchall()
-    for window_start, stored_guards, stored_inputs in rows:
+    for window_start, records, stored_guards, stored_inputs in rows:
         has_same_guards = stored_guards == guards
         return PreviousStitch(
             window_start=window_start,
+            records=records,
             has_same_guards=has_same_guards,
             is_unchanged=has_same_guards and stored_inputs == inputs_of(connection, window_start),
         )
@@ -48,13 +50,20 @@ def guards_of(
 ) -> str:
     """A digest of everything beside the rows that identities and golden records depend on.
 
+    The mode is none of it, as both give the same.
+
     Reads active_decisions.
     """
     curated = resources.files(__package__).joinpath("blocked_identifiers.csv").read_bytes()
     decisions = connection.execute(
         "select decision_id from active_decisions order by decision_id"
     ).fetchall()
-    parts = (stitching.model_dump_json(), sorted(property_types.items()), curated, decisions)
+    parts = (
+        stitching.model_dump_json(exclude={"mode"}),
+        sorted(property_types.items()),
+        curated,
+        decisions,
+    )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

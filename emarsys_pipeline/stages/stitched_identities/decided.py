@@ -24,7 +24,7 @@ def load_decisions(
     A temporary table ``proposed_decisions`` with the columns of identity_decisions adds to what is
     stored, where one exists.
 
-    Reads identity_decisions, records and held_identifiers.
+    Reads identity_decisions and records.
     """
     connection.execute(
         "create temp table if not exists proposed_decisions as from identity_decisions limit 0"
@@ -43,5 +43,9 @@ def load_decisions(
                 "configured": [value.lower() for value in stitching.blocked_identifiers],
             },
         )
+
+
+def block_patterns(connection: duckdb.DuckDBPyConnection, stitching: StitchingSettings) -> None:
+    """Add to ``blocked_identifiers`` the held identifiers that match a configured pattern."""
     for pattern in stitching.blocked_patterns:
         connection.execute(load_sql(__package__, "blocked_patterns.sql"), {"pattern": pattern})

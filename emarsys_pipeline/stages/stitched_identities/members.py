@@ -14,11 +14,21 @@ def load_erased(connection: duckdb.DuckDBPyConnection, window_start: datetime) -
 
 
 def write_members(
-    connection: duckdb.DuckDBPyConnection, window_start: datetime, run_id: str
+    connection: duckdb.DuckDBPyConnection,
+    window_start: datetime,
+    run_id: str,
+    *,
+    are_all: bool = True,
 ) -> None:
     """Bring ``identity_members`` from the window before to this one, and note what happened.
 
     Makes ``changed_members``, one row per record whose assignment is new or another.
+
+    Args:
+        connection: an open transaction.
+        window_start: the window.
+        run_id: written beside the rows.
+        are_all: assigned_records are all there are, so that a member that is not among them is gone.
     """
     at_window = {"window_start": window_start}
     parameters = {**at_window, "run_id": run_id}
@@ -30,7 +40,8 @@ def write_members(
     if not known:
         connection.execute("insert into identity_members by name from first_members")
         return
-    _remove_gone(connection, known)
+    if are_all:
+        _remove_gone(connection, known)
     connection.execute(load_sql(__package__, "write_members.sql"), parameters)
     connection.execute(load_sql(__package__, "identity_events.sql"), {"window_start": window_start})
 

@@ -1,8 +1,6 @@
--- Reads shared_identifiers, shared_identities, blocked_identifiers and cut_links; writes
--- quarantined_links anew: one row per shared identifier that links nobody, with the guard that held it
+-- Reads shared_identifiers, shared_identities, blocked_identifiers and cut_links; adds to
+-- quarantined_links one row per shared identifier that links nobody, with the guard that held it
 -- back, and one per contact that does not belong to an identifier which links others.
-delete from quarantined_links;
-
 insert into quarantined_links by name
 select
     $window_start::timestamptz as window_start,

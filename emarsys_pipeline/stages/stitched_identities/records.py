@@ -14,6 +14,10 @@ _HISTORIC = (
     "create temp view emarsys_records as select rowid as record_key, account, contact_id,"
     " first_window_start, phone_numbers, email_addresses from historic_records"
 )
+_PLATFORM = (
+    "create temp view platform_records as select -1 - rowid as record_key, *"
+    " from newest_platform_contacts"
+)
 
 
 def load_records(connection: duckdb.DuckDBPyConnection, window_start: datetime) -> None:
@@ -31,14 +35,15 @@ def load_records(connection: duckdb.DuckDBPyConnection, window_start: datetime) 
         connection.execute("create temp table historic_records as\n" + query, at_window)
         connection.execute(_HISTORIC)
     query = load_sql(__package__, "platform_at_window.sql", only="")
-    connection.execute("create temp table platform_records as\n" + query, at_window)
-    connection.execute(load_sql(__package__, "records.sql"))
+    connection.execute("create temp table newest_platform_contacts as\n" + query, at_window)
+    connection.execute(_PLATFORM)
+    connection.execute(load_sql(__package__, "records.sql", of=""))
 
 
 def load_changes(
     connection: duckdb.DuckDBPyConnection, window_start: datetime, after: datetime
 ) -> None:
-    """Make ``changed_records``, and ``former_identifiers``: what they held before.
+    """Make ``changed_records``, ``former_identifiers``: what they held before, and ``pair_changes``.
 
     Args:
         connection: an open transaction.
@@ -69,3 +74,4 @@ def load_changes(
         ),
         {"window_start": after},
     )
+    connection.execute(load_sql(__package__, "pair_changes.sql"))

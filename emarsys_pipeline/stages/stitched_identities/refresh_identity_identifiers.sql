@@ -1,18 +1,13 @@
--- Reads changed_records, changed_members, former_identifiers, held_identifiers, identity_members,
--- blocked_identifiers and released_identifiers; writes the rows of identity_identifiers of those identifiers whose holders,
--- or whose holders' identities, are not what they were.
+-- Reads pair_changes, changed_members, held_identifiers, identity_members, blocked_identifiers and
+-- shared_identifiers; writes the rows of identity_identifiers of those identifiers whose holders, or
+-- whose holders' identities, are not what they were.
 create temp table affected_identifiers as
-with affected_records as (
-    select source, account, contact_id from changed_records
-    union
-    select source, account, contact_id from changed_members
-)
-
-select kind, value from former_identifiers
+select kind, value
+from pair_changes
 union
 select kind, value
 from held_identifiers
-semi join affected_records using (source, account, contact_id);
+semi join changed_members using (source, account, contact_id);
 
 delete from identity_identifiers
 where rowid in (
@@ -31,9 +26,9 @@ with held as (
 select min(members.identity_id) as identity_id, held.kind, held.value
 from held
 inner join identity_members as members using (source, account, contact_id)
-left join released_identifiers as released on released.kind = held.kind and released.value = held.value
+anti join (
+    select kind, value from shared_identifiers where not is_link
+) as unlinking on unlinking.kind = held.kind and unlinking.value = held.value
 anti join blocked_identifiers as blocked on blocked.kind = held.kind and blocked.value = held.value
 group by held.kind, held.value
-having
-    min(members.identity_id) = max(members.identity_id)
-    and (count(*) <= $max_records or count(released.value) > 0);
+having min(members.identity_id) = max(members.identity_id);

@@ -11,8 +11,8 @@ An identity is a connected component of the graph of records and shared identifi
 hash of its first record by (first window, source, account, contact id): a function of the data
 alone, whatever the order of rows or runs.
 
-All records are linked anew for each window, which costs little more than reading them; only what
-differs is written.
+All records are linked anew for each window, or in the mode ``incremental`` those of the components
+that the window touches (:mod:`.narrowed`), which gives the same. Only what differs is written.
 """
 
 import logging
@@ -24,18 +24,23 @@ import duckdb
 
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.stitched_identities.continuity import (
+    PreviousStitch,
     guards_of,
     inputs_of,
     previous_stitch,
 )
+from emarsys_pipeline.stages.stitched_identities.decided import load_decisions
 from emarsys_pipeline.stages.stitched_identities.golden import write_golden_records
-from emarsys_pipeline.stages.stitched_identities.identity_map import map_records
+from emarsys_pipeline.stages.stitched_identities.identity_map import (
+    map_loaded_records,
+    map_records,
+)
 from emarsys_pipeline.stages.stitched_identities.members import (
     load_erased,
     rewind_members,
     write_members,
 )
-from emarsys_pipeline.stages.stitched_identities.records import load_changes
+from emarsys_pipeline.stages.stitched_identities.records import load_changes, load_records
 from emarsys_pipeline.stages.stitched_identities.temporary import drop_temporary
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
@@ -143,30 +148,41 @@ def _stitch_next(
     """
     connection = stitch.connection
     at_window = {"window_start": window_start}
-    max_records = stitch.stitching.max_contacts_per_identifier
     drop_temporary(connection)
-    map_records(connection, window_start, stitch.stitching)
+    load_records(connection, window_start)
+    load_decisions(connection, window_start, stitch.stitching)
     guards = guards_of(connection, stitch.stitching, stitch.property_types)
     previous = previous_stitch(connection, guards)
-    is_refresh = previous is not None and previous.is_unchanged and not is_rewound
+    is_refresh = (
+        previous is not None and previous.records > 0 and previous.is_unchanged and not is_rewound
+    )
     if previous is not None:
         load_changes(connection, window_start, previous.window_start)
+    touched_only = stitch.stitching.mode == "incremental" and _can_narrow(is_refresh)
+    map_loaded_records(connection, stitch.stitching, touched_only=touched_only)
     load_erased(connection, window_start)
-    write_members(connection, window_start, stitch.run_id)
+    write_members(connection, window_start, stitch.run_id, are_all=not touched_only)
+    if touched_only:
+        connection.execute(load_sql(__package__, "keep_quarantined_links.sql"))
+        connection.execute("update quarantined_links set window_start = $window_start", at_window)
+    else:
+        connection.execute("delete from quarantined_links")
     connection.execute(load_sql(__package__, "quarantined_links.sql"), at_window)
-    connection.execute(
-        load_sql(__package__, "identity_stitches.sql"),
-        {
-            **at_window,
-            "run_id": stitch.run_id,
-            "guards": guards,
-            "inputs": inputs_of(connection, window_start),
-        },
-    )
-    if is_last and is_refresh:
+    facts: dict[str, object] = {
+        **at_window,
+        "run_id": stitch.run_id,
+        "guards": guards,
+        "inputs": inputs_of(connection, window_start),
+    }
+    if touched_only and previous is not None:
         connection.execute(
-            load_sql(__package__, "refresh_identity_identifiers.sql"), {"max_records": max_records}
+            load_sql(__package__, "identity_stitches_of_changes.sql"),
+            {**facts, "after": previous.window_start},
         )
+    else:
+        connection.execute(load_sql(__package__, "identity_stitches.sql"), facts)
+    if is_last and is_refresh:
+        connection.execute(load_sql(__package__, "refresh_identity_identifiers.sql"))
     elif is_last:
         connection.execute(load_sql(__package__, "identity_identifiers.sql"))
     if is_last:
@@ -178,6 +194,16 @@ def _stitch_next(
             rebuild=not is_refresh,
         )
     drop_temporary(connection)
+
+
+def _can_narrow(is_refresh: bool) -> bool:
+    """Whether stitching what the window touches gives what stitching everything does."""
+    if not is_refresh:
+        logger.info(
+            "stitching everything: nothing was stitched before, or settings, decisions or rows of "
+            "earlier windows changed since, or the window had been stitched"
+        )
+    return is_refresh
 
 
 def _stitched_windows(

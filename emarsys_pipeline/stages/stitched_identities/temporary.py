@@ -2,14 +2,25 @@
 
 import duckdb
 
-from emarsys_pipeline.stages.stitched_identities import decided
+from emarsys_pipeline.stages.stitched_identities import decided, narrowed
 
-_VIEWS = ("assigned_records", "identity_map", "held_identifiers", "records", "emarsys_records")
+_VIEWS = (
+    "assigned_records",
+    "identity_map",
+    "narrowed_held_identifiers",
+    "narrowed_records",
+    "held_identifiers",
+    "records",
+    "emarsys_records",
+    "platform_records",
+)
 _TABLES = (
     "historic_records",
-    "platform_records",
+    "newest_platform_contacts",
     "changed_records",
     "former_identifiers",
+    "pair_changes",
+    *narrowed.TEMPORARY,
     "repeated_hashes",
     "record_identifiers",
     *decided.TEMPORARY,

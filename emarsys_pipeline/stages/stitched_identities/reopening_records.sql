@@ -1,0 +1,56 @@
+-- Reads pair_changes, changed_records, held_identifiers, released_identifiers, blocked_identifiers,
+-- active_decisions and identity_members; makes reopening_records, one row per record whose component
+-- is to be stitched again: it is new or holds other identifiers, holds an identifier whose holders
+-- changed and which links or did in the window before, or somebody decided about it.
+create temp table reopening_records as
+with touched_holders as materialized (
+    select held.source, held.account, held.contact_id, held.kind, held.value
+    from held_identifiers as held
+    semi join pair_changes as touched on touched.kind = held.kind and touched.value = held.value
+),
+
+present as (
+    select kind, value, count(*) as records
+    from touched_holders
+    group by kind, value
+),
+
+gains as (
+    select kind, value, sum(case when is_added then 1 else -1 end) as gained
+    from pair_changes
+    group by kind, value
+),
+
+linking as (
+    select gains.kind, gains.value
+    from gains
+    left join present using (kind, value)
+    left join released_identifiers as released using (kind, value)
+    left join blocked_identifiers as blocked using (kind, value)
+    where
+        released.value is not null
+        or (
+            blocked.value is null
+            and least(
+                coalesce(present.records, 0), coalesce(present.records, 0) - gains.gained
+            ) <= $max_records
+        )
+)
+
+select source, account, contact_id from pair_changes
+union
+select source, account, contact_id
+from touched_holders
+semi join linking using (kind, value)
+union
+select source, account, contact_id
+from changed_records
+anti join identity_members using (source, account, contact_id)
+union
+select source, account, contact_id
+from active_decisions
+where contact_id is not null
+union
+select other_source as source, other_account as account, other_contact_id as contact_id
+from active_decisions
+where other_contact_id is not null;
