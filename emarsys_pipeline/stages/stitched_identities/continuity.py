@@ -16,8 +16,9 @@ from emarsys_pipeline.warehouse import load_sql
 class PreviousStitch:
     """The newest stitch.
 
-    ``records`` is how many it assigned. ``has_same_guards``: under the guards of today. ``is_unchanged``: that, and what it was made
-    from is still what the tables hold for its window and those before.
+    ``records`` is how many there were. ``has_same_guards``: under the guards of today.
+    ``is_unchanged``: that, and what it was made from is still what the tables hold for its window
+    and those before.
     """
 
     window_start: datetime

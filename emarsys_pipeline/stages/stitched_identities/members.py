@@ -28,7 +28,7 @@ def write_members(
         connection: an open transaction.
         window_start: the window.
         run_id: written beside the rows.
-        are_all: assigned_records are all there are, so that a member that is not among them is gone.
+        are_all: assigned_records are all there are, so a member that is not among them is gone.
     """
     at_window = {"window_start": window_start}
     parameters = {**at_window, "run_id": run_id}

@@ -43,7 +43,7 @@ def load_records(connection: duckdb.DuckDBPyConnection, window_start: datetime) 
 def load_changes(
     connection: duckdb.DuckDBPyConnection, window_start: datetime, after: datetime
 ) -> None:
-    """Make ``changed_records``, ``former_identifiers``: what they held before, and ``pair_changes``.
+    """Make ``changed_records``, what they held before as ``former_identifiers``, ``pair_changes``.
 
     Args:
         connection: an open transaction.

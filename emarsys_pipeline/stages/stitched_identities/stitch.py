@@ -24,7 +24,6 @@ import duckdb
 
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.stitched_identities.continuity import (
-    PreviousStitch,
     guards_of,
     inputs_of,
     previous_stitch,
@@ -158,7 +157,7 @@ def _stitch_next(
     )
     if previous is not None:
         load_changes(connection, window_start, previous.window_start)
-    touched_only = stitch.stitching.mode == "incremental" and _can_narrow(is_refresh)
+    touched_only = stitch.stitching.mode == "incremental" and _can_narrow(is_refresh=is_refresh)
     map_loaded_records(connection, stitch.stitching, touched_only=touched_only)
     load_erased(connection, window_start)
     write_members(connection, window_start, stitch.run_id, are_all=not touched_only)
@@ -196,7 +195,7 @@ def _stitch_next(
     drop_temporary(connection)
 
 
-def _can_narrow(is_refresh: bool) -> bool:
+def _can_narrow(*, is_refresh: bool) -> bool:
     """Whether stitching what the window touches gives what stitching everything does."""
     if not is_refresh:
         logger.info(
