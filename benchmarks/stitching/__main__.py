@@ -30,25 +30,18 @@ query take part below a million contacts. It needs the extra ``benchmark``.
 import argparse
 import os
 import shutil
-import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.stitching.kernels import CONTESTANTS, MODULES
-from benchmarks.stitching.measure import Measured, machine, run_child
+from benchmarks.stitching.measure import Measured, machine, run_child, say
 
 CHILD = "benchmarks.stitching.child"
 KERNELS = "benchmarks.stitching.kernels"
 SLOW = ("networkx", "recursive SQL")
 LARGEST_FOR_SLOW = 1_000_000
 LARGEST_FOR_KERNELS = 10_000_000
-
-
-def say(text: str = "") -> None:
-    """Print one line at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def seconds(piece: Measured) -> str:

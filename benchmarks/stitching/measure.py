@@ -57,6 +57,12 @@ def import_all() -> None:
     connection.close()
 
 
+def say(text: str = "") -> None:
+    """Print one line at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def run_child(module: str, *arguments: str) -> tuple[dict[str, Measured], dict[str, Any]]:
     """Run a module in a process of its own; what it measured, and what it says.
 

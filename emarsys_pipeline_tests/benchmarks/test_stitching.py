@@ -23,13 +23,17 @@ def test_every_contestant_finds_the_same_components_and_the_tables_are_printed(
 
 
 @pytest.mark.slow
-def test_a_window_in_which_few_changed_assigns_few(
+def test_a_window_in_which_few_changed_is_measured_in_both_modes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    delta.prepare(tmp_path, 2_000)
-    delta.run_window(tmp_path, 0)
-    delta.run_window(tmp_path, 1)
-    first, second = capsys.readouterr().out.splitlines()
-    assert '"assigned": 2000,' in first
-    assert '"assigned": 2000,' not in second
-    assert '"load"' in second
+    folder = tmp_path / "home"
+    folder.mkdir()
+    delta.compare(2_000, folder)
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows[-3:]] == [
+        "| first window",
+        "| 1 % changed, full",
+        "| 1 % changed, incremental",
+    ]
+    assert rows[-3][1] == "**1.0**"
+    assert "load" in rows[-1][4]

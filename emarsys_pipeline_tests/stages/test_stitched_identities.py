@@ -39,6 +39,16 @@ def groups(warehouse: Warehouse) -> set[frozenset[str]]:
     return {frozenset(contact_ids) for (contact_ids,) in members}
 
 
+STITCHED_FROM_AND_INTO = (
+    "mapped_contacts",
+    "current_contacts",
+    "identity_members",
+    "former_members",
+    "identity_events",
+    "identity_stitches",
+)
+
+
 @pytest.fixture(scope="module")
 def shared_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     made = Warehouse(Path(tmp_path_factory.mktemp("stitch")), publish_interval_seconds=3600)
@@ -61,7 +71,7 @@ def test_identities_are_the_connected_components(
     shared_warehouse: Warehouse, held: list[set[int]]
 ) -> None:
     with shared_warehouse.write() as connection:
-        for table in ("mapped_contacts", "current_contacts", "identity_stitches"):
+        for table in STITCHED_FROM_AND_INTO:
             connection.execute(f"delete from {table}")  # noqa: S608 - a table of this test
         for index, numbers in enumerate(held):
             add_contact(
