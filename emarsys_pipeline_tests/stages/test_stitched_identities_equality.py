@@ -214,6 +214,7 @@ def test_both_modes_write_the_same_tables(
         random = Random(seed)  # noqa: S311 - a history, not a secret
         monkeypatch.setattr(ledger, "secrets", Tokens())
         after_each = []
+        chosen = guarded.model_copy(update={"mode": mode})
         for number, changes in groupby(history, key=lambda change: change.number):
             if number:
                 done.append(act(warehouse, random, number, identifiers))
@@ -222,13 +223,11 @@ def test_both_modes_write_the_same_tables(
                 warehouse, [change for change in changes if change.contact_id not in left_now]
             )
             fill_names(warehouse, number)
-            stitch(
-                warehouse,
-                number,
-                guarded.model_copy(update={"mode": mode}),
-                first_name="varchar",
-            )
+            stitch(warehouse, number, chosen, first_name="varchar")
             after_each.append(tables(warehouse, (*CURRENT, *HISTORY)))
+        # In the last window nothing arrives.
+        stitch(warehouse, number + 1, chosen, first_name="varchar")
+        after_each.append(tables(warehouse, (*CURRENT, *HISTORY)))
         written.append(after_each)
     full, incremental = written
     for number, (expected, found) in enumerate(zip(full, incremental, strict=True)):

@@ -40,7 +40,7 @@ sizes as (
 
 changes as (
     select
-        count_if(records > 0) - count_if(former_records > 0) as identities,
+        count(*) filter (records > 0) - count(*) filter (former_records > 0) as identities,
         coalesce(max(records), 0) as largest,
         coalesce(max(former_records), 0) as former_largest
     from sizes
