@@ -244,3 +244,63 @@ def _left(warehouse: Warehouse, number: int) -> list[tuple[str]]:
             " where operation = 'left' and window_start = $start",
             {"start": window(number).start},
         ).fetchall()
+
+
+def holding(contact: int, number: int, *identifiers: str) -> Change:
+    """An Emarsys contact that holds these phones and addresses since a window."""
+    return Change(
+        number=number,
+        contact_id=f"c{contact}",
+        is_platform=False,
+        operation="changed" if number else "new",
+        phones=[value for value in identifiers if value.startswith("+")],
+        emails=[value for value in identifiers if "@" in value],
+    )
+
+
+FOUR = [holding(contact, 0, "+49301") for contact in range(4)]
+CHAINED = [
+    holding(0, 0, "+49301", "p1@example.org"),
+    holding(1, 0, "+49301", "p1@example.org"),
+    holding(2, 0, "+49301", "p1@example.org", "p2@example.org"),
+    holding(3, 0, "+49301", "p2@example.org"),
+    holding(4, 0, "+49301", "p2@example.org"),
+]
+
+
+@pytest.mark.parametrize(
+    ("history", "quarantined"),
+    [
+        pytest.param(
+            [*FOUR, holding(4, 1, "+49301"), holding(4, 2)], [0, 1, 0], id="over the cap and back"
+        ),
+        pytest.param(
+            [*CHAINED, holding(5, 0, "+49301"), holding(5, 1)],
+            [1, 0],
+            id="above the cap, whose holders become one identity by other links",
+        ),
+        pytest.param(
+            [*CHAINED, holding(5, 1, "+49302", "p2@example.org"), holding(5, 2)],
+            [0, 2, 0],
+            id="over the size and back",
+        ),
+    ],
+)
+def test_limits_that_are_crossed_either_way_reach_untouched_contacts(
+    warehouses: tuple[ResidentWarehouse, ResidentWarehouse],
+    history: list[Change],
+    quarantined: list[int],
+) -> None:
+    written = []
+    for warehouse, mode in zip(warehouses, ("full", "incremental"), strict=True):
+        for number, changes in groupby(history, key=lambda change: change.number):
+            add_changes(warehouse, list(changes))
+            stitch(warehouse, number, TIGHT.model_copy(update={"mode": mode}))
+        written.append(tables(warehouse, (*CURRENT, *HISTORY)))
+    full, incremental = written
+    assert incremental == full
+    with warehouses[1].read() as connection:
+        counted = connection.execute(
+            "select quarantined from identity_stitches order by window_start"
+        ).fetchall()
+    assert [count for (count,) in counted] == quarantined
