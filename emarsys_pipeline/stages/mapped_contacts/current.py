@@ -14,15 +14,21 @@ from emarsys_pipeline.warehouse.columns import property_columns, raw_field_colum
 def update_current(connection: duckdb.DuckDBPyConnection, account: str) -> None:
     """Derive current_contacts anew for the contacts in the temporary table touched_contacts."""
     values = listed([f"mapped.{quote(name)}" for name in property_columns(connection)])
+    connection.execute(load_sql(__package__, "seen_contacts.sql"), {"account": account})
     connection.execute(
         "delete from current_contacts where account = $account"
         " and contact_id in (select contact_id from touched_contacts)",
         {"account": account},
     )
-    rows = load_sql(__package__, "current_rows.sql", values=values)
-    connection.execute(
-        "\n".join(["insert into current_contacts by name", rows]), {"account": account}
-    )
+    # Most contacts have one mapped row, which needs no choice: all of them do at a first import.
+    ((several,),) = connection.execute(
+        "select count(*) from seen_contacts where times > 1"
+    ).fetchall()
+    for name in ("current_rows_seen_once.sql", *["current_rows.sql"] * bool(several)):
+        rows = load_sql(__package__, name, values=values)
+        connection.execute(
+            "\n".join(["insert into current_contacts by name", rows]), {"account": account}
+        )
 
 
 def update_readings(

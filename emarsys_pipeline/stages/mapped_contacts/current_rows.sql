@@ -1,11 +1,11 @@
--- Reads: mapped_contacts, touched_contacts. Gives: one row of current_contacts per touched contact
--- that was ever mapped: the newest values over all segments. Segments that the contact is still in
+-- Reads: mapped_contacts, seen_contacts. Gives: one row of current_contacts per touched contact that
+-- was mapped several times: the newest values over all segments. Segments that the contact is still in
 -- come first, since the values of the others are no longer kept up; then the newest window, the
 -- newest request and the smaller segment id.
 with history as (
     select contact_id, segment_id, window_start, requested_at, operation, row_hash
     from mapped_contacts
-    where account = $account and contact_id in (select contact_id from touched_contacts)
+    where account = $account and contact_id in (select contact_id from seen_contacts where times > 1)
 ),
 
 memberships as (

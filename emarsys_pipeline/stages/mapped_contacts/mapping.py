@@ -165,8 +165,11 @@ def map_partition(
         for item in resolve_mapping(account, fields)
     ]
     by_name = sorted(mapped, key=lambda item: item.name)
+    connection.execute("reset threads")
     _make_choices(connection, keys, mapped)
     _make_mapped_values(connection, keys, account, mapped, by_name, raw_columns)
+    # With several threads DuckDB cuts what it inserts into batches, and packs many of them twice.
+    connection.execute("set threads = 1")
     erased = drop_erased_contacts(connection, keys)
     connection.execute(
         load_sql(__package__, "operations.sql", changed_names=sql.changed_names(by_name)),
@@ -176,7 +179,11 @@ def map_partition(
     _store_mapped_rows(connection, keys, by_name, run_id)
     rejected = _store_rejected_values(connection, keys, mapped)
     update_readings(connection, keys, account, fields, raw_columns)
-    return replace(_count(connection, rejected), erased=erased)
+    outcome = replace(_count(connection, rejected), erased=erased)
+    # Their memory is needed for current_contacts.
+    connection.execute("drop table mapped_values")
+    connection.execute("drop table operations")
+    return outcome
 
 
 def _refuse_unless_landed(

@@ -5,7 +5,7 @@ from datetime import datetime
 from emarsys_pipeline.stages.raw_segment_exports.exports import ExportedFile
 from emarsys_pipeline.stages.raw_segment_exports.landing import Delivery
 from emarsys_pipeline.stages.raw_segment_exports.run import AccountRun
-from emarsys_pipeline.stages.raw_segment_exports.scratch import Scratch
+from emarsys_pipeline.stages.raw_segment_exports.scratch import Scratch, exported_rows
 from emarsys_pipeline.warehouse import load_sql, quote
 from emarsys_pipeline.warehouse.columns import raw_field_column
 
@@ -26,12 +26,13 @@ def finish(
     ``previous``.
     """
     plan = run.plan
+    from_file = exported if exported and mode == "full" and is_landed_from_file(run, exported) else None
     exported_columns = [] if exported is None else list(plan.exported_ids)
     looked_up = [] if exported is None else list(plan.looked_up_ids)
     select = load_sql(
         __package__,
         "finished.sql",
-        exported=_columns("labelled", exported_columns),
+        exported="" if from_file else _columns("labelled", exported_columns),
         looked_up=_columns("looked_up", looked_up),
         join_looked_up="join looked_up using (contact_id)" if looked_up else "",
         fetched=_columns("fetched", plan.field_ids),
@@ -54,11 +55,17 @@ def finish(
         mode=mode,
         requested_at=requested_at,
         rows=path,
+        exported=exported_rows(from_file, plan.exported) if from_file else None,
         members=members,
         entered=counts[1],
         departed=counts[2],
         changed=counts[3],
     )
+
+
+def is_landed_from_file(run: AccountRun, exported: ExportedFile) -> bool:
+    """Whether a full export's rows are stored as they are, so that they need not be loaded twice."""
+    return exported.has_user_id and not run.plan.looked_up
 
 
 def _columns(table: str, field_ids: tuple[str, ...] | list[str]) -> str:

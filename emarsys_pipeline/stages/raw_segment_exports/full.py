@@ -8,7 +8,7 @@ its own by getdata.
 
 from emarsys_pipeline.stages.raw_segment_exports.errors import WrongDeliveryError
 from emarsys_pipeline.stages.raw_segment_exports.exports import ExportedFile, export_segment
-from emarsys_pipeline.stages.raw_segment_exports.finishing import finish
+from emarsys_pipeline.stages.raw_segment_exports.finishing import finish, is_landed_from_file
 from emarsys_pipeline.stages.raw_segment_exports.history import SegmentHistory
 from emarsys_pipeline.stages.raw_segment_exports.landing import SegmentImported, land
 from emarsys_pipeline.stages.raw_segment_exports.looked_up import look_up_and_compare
@@ -77,8 +77,13 @@ def _load_labelled(
     exported: ExportedFile,
     members: int,
 ) -> None:
-    """Make the tables ``labelled`` (rows of the export by contact) and ``looked_up``."""
-    delivered = scratch.load_export("delivered", exported, run.plan.exported)
+    """Make the tables ``labelled`` (rows of the export by contact) and ``looked_up``.
+
+    Where the rows can be stored as they are in the file, only their contact ids are loaded.
+    """
+    as_they_are = is_landed_from_file(run, exported)
+    load = scratch.load_contact_ids if as_they_are else scratch.load_export
+    delivered = load("delivered", exported, run.plan.exported)
     refuse_miscounted(run, tally, segment_id, delivered, members)
     if exported.has_user_id:
         _refuse_wrong_ids(scratch, exported)

@@ -60,11 +60,18 @@ class SegmentImported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The finished rows of one segment, in a Parquet file with the columns of the raw table."""
+    """The finished rows of one segment.
+
+    Attributes:
+        rows: a Parquet file with columns of the raw table; None when nothing was delivered.
+        exported: a query for the values of the rows that came with an export, where the file has
+            none of them; None where the file has all.
+    """
 
     mode: str
     requested_at: datetime
     rows: Path | None
+    exported: str | None = None
     members: int
     entered: int
     departed: int
@@ -95,6 +102,8 @@ def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> 
         "run_id": run.run_id,
     }
     with run.warehouse.write() as connection:
+        # With several threads DuckDB cuts what it inserts into batches, and packs many of them twice.
+        connection.execute("set threads = 1")
         ensure_raw_field_columns(connection, run.plan.field_ids)
         rows_delivered = 0
         if delivery.rows is not None:
@@ -102,7 +111,7 @@ def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> 
                 connection,
                 "raw_segment_exports",
                 keys,
-                _without_erased(connection, run, load_sql(__package__, "finished_rows.sql")),
+                _without_erased(connection, run, _finished_rows(delivery)),
                 {**keys, "path": str(delivery.rows)},
             )
         record["rows_delivered"] = rows_delivered
@@ -114,6 +123,12 @@ def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> 
             record,
         )
     return dataclasses.replace(_imported(record, already_landed=False), counted=tally.counted)
+
+
+def _finished_rows(delivery: Delivery) -> str:
+    if delivery.exported is None:
+        return load_sql(__package__, "finished_rows.sql")
+    return load_sql(__package__, "finished_rows_of_export.sql", exported=delivery.exported)
 
 
 def _without_erased(connection: duckdb.DuckDBPyConnection, run: AccountRun, select: str) -> str:

@@ -125,21 +125,30 @@ class Scratch:
         Raises:
             WrongDeliveryError: the columns are not those that were asked for, in that order.
         """
-        _check_header(file, fields)
-        names = [USER_ID] * file.has_user_id + [
-            raw_field_column(field.field_id) for field in fields
-        ]
-        # Columns are bound by position: labels are translated and may repeat.
-        declared = ", ".join(f"'{name}': 'varchar'" for name in names)
-        values = ", ".join(f"nullif({quote(name)}, '') as {quote(name)}" for name in names)
-        self.run(
-            "load_export.sql",
-            {"path": str(file.path)},
-            table=quote(table),
-            columns=declared,
-            values=values,
+        rows = exported_rows(file, fields)
+        self.connection.execute(f"create or replace table {quote(table)} as {rows}")
+        self._refuse_repeated_header(table, _columns_of(file, fields), file)
+        return self.count(table)
+
+    def load_contact_ids(
+        self, table: str, file: ExportedFile, fields: Sequence[EmarsysField]
+    ) -> int:
+        """Load only the contact ids of a CSV file that has them; returns its number of rows.
+
+        Raises:
+            WrongDeliveryError: the columns are not those that were asked for, in that order.
+        """
+        rows = exported_rows(file, fields)
+        self.connection.execute(
+            f"create or replace table {quote(table)} as select {USER_ID} from ({rows})"  # noqa: S608  # quoted
         )
-        self._refuse_repeated_header(table, names, file)
+        labels = self.connection.execute(
+            f"from {quote(table)} select count(*) where {USER_ID} = $label",
+            {"label": file.header[0].lstrip("\ufeff")},
+        ).fetchall()
+        if labels[0][0]:
+            # Only then can the header be among the rows, and the other columns are worth a look.
+            self.load_export("suspicious", file, fields)
         return self.count(table)
 
     def load_contacts(self, table: str, files: Sequence[Path], field_ids: Sequence[str]) -> int:
@@ -197,6 +206,29 @@ def write_contacts(path: Path, contacts: Sequence[Mapping[str, Any]]) -> None:
     """Write contacts as getdata gave them to a file that :meth:`Scratch.load_contacts` reads."""
     with path.open("w", encoding="utf-8") as file:
         json.dump(list(contacts), file)
+
+
+def exported_rows(file: ExportedFile, fields: Sequence[EmarsysField]) -> str:
+    """A query: the records of a CSV file, all text, empty cells as null.
+
+    Raises:
+        WrongDeliveryError: the columns are not those that were asked for, in that order.
+    """
+    _check_header(file, fields)
+    names = _columns_of(file, fields)
+    return load_sql(
+        __package__,
+        "exported_rows.sql",
+        path="'" + str(file.path).replace("'", "''") + "'",
+        # Columns are bound by position: labels are translated and may repeat.
+        columns=", ".join(f"'{name}': 'varchar'" for name in names),
+        values=", ".join(f"nullif({quote(name)}, '') as {quote(name)}" for name in names),
+    )
+
+
+def _columns_of(file: ExportedFile, fields: Sequence[EmarsysField]) -> list[str]:
+    names = [raw_field_column(field.field_id) for field in fields]
+    return [USER_ID, *names] if file.has_user_id else names
 
 
 def _check_header(file: ExportedFile, fields: Sequence[EmarsysField]) -> None:

@@ -1,9 +1,8 @@
--- Gives: a table with one row per record of a CSV file, all text, empty cells as null.
+-- Gives: one row per record of a CSV file, all text, empty cells as null.
 -- Nothing is guessed: types, dialect and number of columns are given.
-create or replace table {{ table }} as
 select {{ values }}
 from read_csv(
-    $path,
+    {{ path }},
     columns = { {{ columns }} },
     header = true,
     auto_detect = false,
