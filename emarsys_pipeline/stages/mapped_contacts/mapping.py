@@ -168,7 +168,7 @@ def map_partition(
     connection.execute("reset threads")
     _make_choices(connection, keys, mapped)
     _make_mapped_values(connection, keys, account, mapped, by_name, raw_columns)
-    # With several threads DuckDB cuts what it inserts into batches, and packs many of them twice.
+    # With several threads DuckDB inserts batches, and packs the values of many of them twice.
     connection.execute("set threads = 1")
     erased = drop_erased_contacts(connection, keys)
     connection.execute(

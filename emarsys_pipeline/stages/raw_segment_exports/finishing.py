@@ -26,13 +26,15 @@ def finish(
     ``previous``.
     """
     plan = run.plan
-    from_file = exported if exported and mode == "full" and is_landed_from_file(run, exported) else None
+    from_file = (
+        exported if exported and mode == "full" and is_landed_from_file(run, exported) else None
+    )
     exported_columns = [] if exported is None else list(plan.exported_ids)
     looked_up = [] if exported is None else list(plan.looked_up_ids)
     select = load_sql(
         __package__,
         "finished.sql",
-        exported="" if from_file else _columns("labelled", exported_columns),
+        exported="" if as_they_are else _columns("labelled", exported_columns),
         looked_up=_columns("looked_up", looked_up),
         join_looked_up="join looked_up using (contact_id)" if looked_up else "",
         fetched=_columns("fetched", plan.field_ids),
@@ -55,7 +57,7 @@ def finish(
         mode=mode,
         requested_at=requested_at,
         rows=path,
-        exported=exported_rows(from_file, plan.exported) if from_file else None,
+        exported=exported_rows(exported, plan.exported) if exported and as_they_are else None,
         members=members,
         entered=counts[1],
         departed=counts[2],
@@ -64,7 +66,7 @@ def finish(
 
 
 def is_landed_from_file(run: AccountRun, exported: ExportedFile) -> bool:
-    """Whether a full export's rows are stored as they are, so that they need not be loaded twice."""
+    """Whether the rows of a full export are stored as they are in the file."""
     return exported.has_user_id and not run.plan.looked_up
 
 

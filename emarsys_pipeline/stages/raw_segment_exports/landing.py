@@ -102,7 +102,7 @@ def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> 
         "run_id": run.run_id,
     }
     with run.warehouse.write() as connection:
-        # With several threads DuckDB cuts what it inserts into batches, and packs many of them twice.
+        # With several threads DuckDB inserts batches, and packs the values of many of them twice.
         connection.execute("set threads = 1")
         ensure_raw_field_columns(connection, run.plan.field_ids)
         rows_delivered = 0
