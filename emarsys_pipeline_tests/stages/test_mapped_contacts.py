@@ -136,6 +136,34 @@ def test_only_mapped_fields_and_canonical_values_make_a_change(warehouse: Wareho
     ]
 
 
+def test_a_date_in_another_spelling_is_no_change(warehouse: Warehouse) -> None:
+    account = make_account(
+        fields=[
+            {"emarsys": 3, "as": "email", "identifier": "email"},
+            {"emarsys": 4, "as": "born_on"},
+        ]
+    )
+    spellings = ("1990-02-28", "1990-02-28 00:00:00", "1990-02-28T13:30:00", " 1990-02-28 ")
+    days = (*spellings, "1990-2-28", "1990-02-29")
+    named = [
+        {"contact_id": str(number), "3": f"c{number}@example.org"} for number in range(len(days))
+    ]
+    put_raw(warehouse, [row | {"4": "1990-02-28"} for row in named])
+    put_raw(warehouse, [row | {"4": day} for row, day in zip(named, days, strict=True)], 1)
+    types = {"born_on": "date"}
+    run(warehouse, account=account, types=types)
+
+    outcome = run(warehouse, 1, account=account, types=types)
+
+    assert outcome == counts(
+        read=6, changed=1, unchanged=5, rejected_values=1, top_changed_fields={"born_on": 1}
+    )
+    assert table(warehouse, REJECTED) == [("5", "born_on", "4", "1990-02-29", "not_a_date")]
+    assert table(
+        warehouse, "select distinct born_on::varchar from mapped_contacts where operation = 'new'"
+    ) == [("1990-02-28",)]
+
+
 def test_values_take_their_declared_types_and_misfits_are_kept_with_a_reason(
     warehouse: Warehouse,
 ) -> None:

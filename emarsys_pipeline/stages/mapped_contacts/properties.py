@@ -15,7 +15,9 @@ LIST_TYPE = "varchar[]"
 
 _CONVERSIONS = {
     "varchar": "{text}",
-    "date": "try_strptime({text}, '%Y-%m-%d')::date",
+    # Emarsys writes days; with date-times switched on for an account, the time follows.
+    "date": "try_strptime(trim({text}), "
+    "['%Y-%m-%d', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S'])::date",
     # DuckDB's own casts round 7.5 to a whole number, and read 1_000 and 0x10 as numbers.
     "double": "case when regexp_full_match(trim({text}), "
     r"'[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?') "

@@ -26,9 +26,7 @@ def finish(
     ``previous``.
     """
     plan = run.plan
-    from_file = (
-        exported if exported and mode == "full" and is_landed_from_file(run, exported) else None
-    )
+    as_they_are = exported is not None and mode == "full" and is_landed_from_file(run, exported)
     exported_columns = [] if exported is None else list(plan.exported_ids)
     looked_up = [] if exported is None else list(plan.looked_up_ids)
     select = load_sql(
