@@ -17,8 +17,8 @@ create or replace temp macro is_plain_email(address) as
     and not regexp_matches(address, '[@.](arpa|invalid|local|localhost|onion|test)$');
 
 create or replace temp macro normalise_email(written) as
+    -- One case of two branches here too: with a third one it takes three times as long.
     case
-        when written is null or not contains(written, '@') then null
         when is_plain_email(trimmed_email(written)) then trimmed_email(written)
         else library_email(trimmed_email(written))
     end;
