@@ -59,12 +59,13 @@ def test_it_prints_credentials_addresses_and_a_curl_line_that_works() -> None:
     with serving("--port", "0", "--contacts", "60", "--seed", "5") as process:
         lines = read_until(process, "From another terminal")
         url = lines[0].removeprefix("Emarsys sandbox at ")
-        assert lines[1:6] == [
+        assert lines[1:7] == [
             "  contacts:         60, seed 5",
             f"  API v2 (WSSE):    {url}/api/v2   user sandbox001, secret sandbox-secret",
             f"  API v3 (OAuth2):  {url}/api/v3   client sandbox-client,"
             " secret sandbox-client-secret",
             f"  token endpoint:   {url}/oauth2/token",
+            f"  contact upserts:  {url}/api/v1beta/contacts   x-api-key sandbox-platform-key",
             f"  explained at:     {url}/   (for machines: {url}/openapi.json)",
         ]
         shell = shutil.which("sh")

@@ -28,13 +28,17 @@ def token(secret: str = SECRET, algorithm: str = "HS256", **claims: object) -> s
         pytest.param("hmac", {"x-signature": digest().upper()}, id="hmac without prefix"),
         pytest.param("header", {"x-api-key": SECRET}, id="key"),
         pytest.param("jwt", {"authorization": token(iat=time.time() - 1e6)}, id="lasting token"),
-        pytest.param("jwt", {"authorization": token(exp=time.time() + 60)}, id="token"),
-        pytest.param("jwt", {"authorization": token(exp=time.time() - 60)}, id="token, clock off"),
         pytest.param("jwt", {"authorization": token(aud="charles")}, id="token for an audience"),
     ],
 )
 def test_a_signed_request_passes(method: Method, headers: dict[str, str]) -> None:
     Verifier(method=method, secret=SECRET).verify(headers, BODY)
+
+
+@pytest.mark.parametrize("seconds", [60, -60], ids=["valid", "clock off"])
+def test_a_token_that_is_about_to_expire_passes(seconds: float) -> None:
+    headers = {"authorization": token(exp=time.time() + seconds)}
+    Verifier(method="jwt", secret=SECRET).verify(headers, BODY)
 
 
 @pytest.mark.parametrize(
