@@ -30,6 +30,7 @@ KILLS = 4
 CIRCUMSTANCES = {
     *("run_id", "requested_at", "landed_at", "loaded_at", "derived_at", "applied_at", "seconds"),
     *("export_id", "export_ids", "api_calls", "bytes_downloaded"),
+    "inputs",  # tells apart when rows were loaded
 }
 # Intents of killed runs stay on record, and the schema is not data.
 NOT_COMPARED = {"export_intents", "schema_migrations"}
