@@ -1,11 +1,12 @@
 """What is forecast of an import is what happens then; looking changes nothing."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from emarsys_pipeline.sandbox.process import Sandbox
+from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline.settings import AccountSettings
 from emarsys_pipeline.stages.raw_segment_exports.planning import (
     AccountForecast,
@@ -27,6 +28,13 @@ from emarsys_pipeline_tests.stages.landed_rows import FIRST, make_account, table
 
 GRID = WindowGrid(FIRST, 720)
 COUNTED = "segment.contact.count"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """An account that no other test has changed."""
+    with running_sandbox(contacts=120, seed=3) as running:
+        yield running
 
 
 def forecast(

@@ -1,8 +1,11 @@
 """Between reconciliations, exactly what Emarsys does not report is missing: the sandbox knows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from emarsys_pipeline.sandbox.process import Sandbox
+import pytest
+
+from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline.stages.mapped_contacts import map_segment
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.importing import CUSTOMERS, READERS, Importer, landed
@@ -25,6 +28,13 @@ NEWEST = (
     " qualify row_number() over (partition by segment_id, contact_id order by window_start desc)"
     " = 1 and operation <> 'left'"
 )
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """An account that no other test has changed."""
+    with running_sandbox(contacts=120, seed=3) as running:
+        yield running
 
 
 def land(importer: Importer, number: int) -> set[str]:
