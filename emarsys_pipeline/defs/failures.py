@@ -7,6 +7,7 @@ import dagster as dg
 from emarsys_pipeline.defs.summaries import Metadata, named
 from emarsys_pipeline.runbook import error_section
 
+WHAT_TO_DO = "What to do: "
 _UNKNOWN_REMEDY = "Read the error below and the run's log"
 
 
@@ -37,13 +38,12 @@ def failure(
         metadata: shown with the failure.
 
     Returns:
-        A failure that says what failed, then what to do, then why, part by part. The UI shows
-        the first lines only until somebody opens the message.
+        A failure whose first line says what failed and what to do, since the UI's lists show no
+        more; then why, part by part.
     """
     remedies = sorted({remedy_of(error) for error in errors.values()})
     lines = [
-        f"{named(sorted(errors))} {what}.",
-        f"What to do: {'; '.join(remedies)}. {then}.",
+        f"{named(sorted(errors))} {what}. {WHAT_TO_DO}{'; '.join(remedies)}. {then}.",
         "Why:",
     ]
     lines += [

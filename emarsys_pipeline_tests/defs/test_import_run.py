@@ -182,7 +182,7 @@ def test_a_segment_that_fails_fails_alone(
     assert _checks(result) == ALL_PASSED
 
 
-def test_the_failure_says_what_failed_then_what_to_do_then_why(
+def test_the_first_line_of_a_failure_says_what_failed_and_what_to_do(
     definitions: dg.Definitions, instance: dg.DagsterInstance, stages: Stages
 ) -> None:
     stages.failing_to_import = {"2": QuotaError("export refused with 429")}
@@ -190,9 +190,8 @@ def test_the_failure_says_what_failed_then_what_to_do_then_why(
     result = _run_window(definitions, instance)
 
     assert failure_of(result, "import_segments").splitlines() == [
-        f"shop_de-2|{WINDOW} did not land.",
-        "What to do: Raise the export quota of the account. Then re-run the failed partitions; "
-        "the others have landed and go on.",
+        f"shop_de-2|{WINDOW} did not land. What to do: Raise the export quota of the account. "
+        "Then re-run the failed partitions; the others have landed and go on.",
         "Why:",
         f"- shop_de-2|{WINDOW}: QuotaError: export refused with 429",
     ]

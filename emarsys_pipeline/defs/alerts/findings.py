@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from emarsys_pipeline.alerts import Finding
+from emarsys_pipeline.defs.failures import WHAT_TO_DO
 from emarsys_pipeline.defs.health import Automation
 from emarsys_pipeline.runbook import RUN_FAILED, TICK_FAILED, check_section
 
@@ -13,7 +14,6 @@ from emarsys_pipeline.runbook import RUN_FAILED, TICK_FAILED, check_section
 WILL_RETRY_TAG = "dagster/will_retry"
 PARTITION_TAG = "dagster/partition"
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-WHAT_TO_DO = "What to do: "
 EVENTS = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
 RESERVED_JOB = "__ASSET_JOB"
 READ_THE_RUN = "Open the run, read its last error, and re-run it from its failed step."
@@ -80,14 +80,15 @@ def _of_run(run: dg.DagsterRun, reason: str) -> Finding:
     )
     assets = ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
     job = assets if run.job_name == RESERVED_JOB and assets else run.job_name
-    lines = [line for line in reason.splitlines() if line.startswith(WHAT_TO_DO)]
+    first, _, rest = reason.partition("\n")
+    failed, _, what_to_do = first.partition(WHAT_TO_DO)
     return Finding(
         subject=f"run:{job}:{partition}",
         what=f"run of {job}" + (f" for {partition}" if partition else ""),
         severity="error" if run.is_failure else "resolved",
         occurred_at=datetime.now(UTC),
-        what_to_do=lines[0].removeprefix(WHAT_TO_DO) if lines else READ_THE_RUN,
-        why="\n".join(line for line in reason.splitlines() if line not in lines),
+        what_to_do=what_to_do or READ_THE_RUN,
+        why=f"{failed.strip()}\n{rest}".strip(),
         runbook=RUN_FAILED,
         run_id=run.run_id,
     )
