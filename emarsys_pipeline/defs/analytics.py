@@ -22,7 +22,6 @@ def build_view_specs(settings: Settings, lineage: ColumnLineage) -> list[dg.Asse
             deps=[dg.AssetKey(asset) for asset in lineage.tables_of(f"{PREFIX}/{name}")],
             description=f"{view.comment}.\n\n{_PUBLISHED}",
             group_name="analytics",
-            owners=["team:data-engineering"],
             kinds={"duckdb", "view"},
             tags={"layer": "published"},
             metadata={

@@ -46,14 +46,16 @@ def label(
     settings: Settings,
     lineage: ColumnLineage,
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The same assets with accounts as tags, column lineage, and freshness of windowed ones."""
+    """The same assets with owners, accounts as tags, column lineage and, if windowed, freshness."""
     accounts = {f"account/{account.name}": "" for account in settings.accounts}
     freshness = window_freshness(settings.windows.grid, settings.windows.delay_minutes)
 
     def labelled(spec: dg.AssetSpec) -> dg.AssetSpec:
         name = spec.key.to_user_string()
         spec = spec.merge_attributes(
-            tags={} if name in _WITHOUT_ACCOUNT else accounts, metadata=lineage.metadata(name)
+            owners=OWNERS,
+            tags={} if name in _WITHOUT_ACCOUNT else accounts,
+            metadata=lineage.metadata(name),
         )
         return spec.replace_attributes(freshness_policy=freshness) if name in WINDOWED else spec
 

@@ -38,7 +38,6 @@ def build_automation_events_asset(
         partitions_def=partitions.open_windows,
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name="messaging_platform",
-        owners=["team:data-engineering"],
         kinds={"duckdb", "sql"},
         tags={"layer": "raw", "personal_data": "true"},
         metadata=table_metadata("automation_events"),

@@ -33,7 +33,6 @@ def build_automation_lists_asset(settings: Settings, partitions: Partitions) -> 
 
     @dg.asset(
         group_name="messaging_platform",
-        owners=["team:data-engineering"],
         kinds={"emarsys", "duckdb"},
         tags={"layer": "raw", "personal_data": "true"},
         metadata=table_metadata("automation_lists"),

@@ -32,7 +32,6 @@ def build_upsert_asset(settings: Settings, partitions: Partitions) -> dg.AssetsD
         automation_condition=contact_upserts_condition(),
         check_specs=[upsert_check_spec()],
         group_name="messaging_platform",
-        owners=["team:data-engineering"],
         kinds={"duckdb", "sql"},
         tags={"layer": "outbox", "personal_data": "true"},
         metadata=table_metadata("contact_upserts"),

@@ -41,7 +41,6 @@ def build_upsert_push_asset(settings: Settings, http: MessagingHttpSettings) -> 
         deps=["contact_upserts"],
         check_specs=[push_check_spec()],
         group_name="messaging_platform",
-        owners=["team:data-engineering"],
         kinds={"duckdb", "sql"},
         tags={"layer": "outbox", "personal_data": "false"},
         metadata=table_metadata("contact_upsert_pushes"),

@@ -31,7 +31,6 @@ def build_identity_asset(settings: Settings, partitions: Partitions) -> dg.Asset
         automation_condition=stitched_identities_condition(),
         check_specs=identity_check_specs(),
         group_name="identities",
-        owners=["team:data-engineering"],
         kinds={"duckdb", "sql", "python"},
         tags={"layer": "stitched", "personal_data": "false"},
         metadata=table_metadata("stitched_identities"),

@@ -38,7 +38,6 @@ def build_delta_asset(settings: Settings, partitions: Partitions) -> dg.AssetsDe
         automation_condition=opt_in_deltas_condition(),
         check_specs=[delta_check_spec()],
         group_name="opt_in",
-        owners=["team:data-engineering"],
         kinds={"duckdb", "sql"},
         tags={"layer": "outbox", "personal_data": "false"},
         metadata=table_metadata("opt_in_deltas"),

@@ -57,7 +57,6 @@ def build_drift_asset(settings: Settings, partitions: Partitions) -> dg.AssetsDe
             )
         ],
         group_name="opt_in",
-        owners=["team:data-engineering"],
         kinds={"emarsys", "duckdb"},
         tags={"layer": "outbox", "personal_data": "false"},
         metadata=table_metadata("opt_in_drift"),

@@ -25,7 +25,6 @@ def build_push_asset(settings: Settings) -> dg.AssetsDefinition:
         deps=["opt_in_deltas", "opt_in_drift"],
         check_specs=[push_check_spec()],
         group_name="opt_in",
-        owners=["team:data-engineering"],
         kinds={"emarsys", "duckdb"},
         tags={"layer": "outbox", "personal_data": "false"},
         metadata=table_metadata("opt_in_pushes"),
