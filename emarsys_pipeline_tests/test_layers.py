@@ -16,8 +16,9 @@ EVERYTHING = {PACKAGE}
 MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "windows": set(),
-    "emarsys": set(),
-    "messaging": set(),
+    "remote_errors": set(),
+    "emarsys": {"remote_errors"},
+    "messaging": {"remote_errors"},
     "sandbox": set(),
     "settings": {"windows"},
     "inbox": {"windows"},

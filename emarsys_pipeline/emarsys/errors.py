@@ -25,42 +25,15 @@ Messages carry the method, the path without its query, the status, the code and 
 never a request body, a query value or a secret. All errors survive pickling.
 """
 
-from typing import Any, ClassVar
-
 from emarsys_pipeline.emarsys.masking import mask_personal_data
+from emarsys_pipeline.remote_errors import RemoteError
 
 
-class EmarsysError(Exception):
+class EmarsysError(RemoteError):
     """Base of everything that this client raises on purpose.
 
-    Attributes:
-        remedy: what a person can do, one sentence.
-        is_retryable: whether the same call may succeed later without anybody's help.
-        is_outcome_unknown: whether a write may have been applied although it failed here; read
-            the values back before repeating it.
+    Where the outcome of a write is unknown, read the values back before repeating it.
     """
-
-    default_remedy: ClassVar[str] = "Try again; if it stays, look at the log."
-    default_is_retryable: ClassVar[bool] = False
-
-    def __init__(self, message: str, *, remedy: str | None = None) -> None:
-        self.remedy = remedy or self.default_remedy
-        self.is_retryable = self.default_is_retryable
-        self.is_outcome_unknown = False
-        super().__init__(f"{message}. {self.remedy}")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by state: keyword-only constructors cannot be called again by pickle itself."""
-        return _restore, (type(self), self.args, self.__dict__)
-
-
-def _restore(
-    kind: type[EmarsysError], args: tuple[Any, ...], state: dict[str, Any]
-) -> EmarsysError:
-    error = kind.__new__(kind)
-    error.args = args
-    error.__dict__.update(state)
-    return error
 
 
 class NoReplyError(EmarsysError):

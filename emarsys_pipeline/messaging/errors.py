@@ -14,25 +14,22 @@ The tree::
 Messages carry the status and the masked text; never the body, the API key or a contact's value.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from emarsys_pipeline.remote_errors import RemoteError
 
 
-class MessagingError(Exception):
+class MessagingError(RemoteError):
     """Base of everything that this client raises on purpose.
 
     Attributes:
         http_status: of the answer; None when none came.
         reply_text: what the platform said, masked.
-        remedy: what a person can do, one sentence.
-        is_retryable: whether the same request may succeed later without anybody's help.
-        is_outcome_unknown: whether it may have been applied although it failed here.
         is_about_contact: whether the next contact may fare better.
         wait_seconds: how long the platform asks to wait; None when it does not say.
     """
 
-    default_remedy: ClassVar[str] = "Try again; if it stays, look at the log."
     default_is_retryable: ClassVar[bool] = True
-    default_is_outcome_unknown: ClassVar[bool] = False
     is_about_contact: ClassVar[bool] = False
 
     def __init__(
@@ -43,27 +40,11 @@ class MessagingError(Exception):
         reply_text: str = "",
         wait_seconds: float | None = None,
     ) -> None:
-        self.remedy = self.default_remedy
-        self.is_outcome_unknown = self.default_is_outcome_unknown
-        self.is_retryable = self.default_is_retryable
         self.http_status = http_status
         self.reply_text = reply_text
         self.wait_seconds = wait_seconds
         told = f": {reply_text}" if reply_text else ""
-        super().__init__(f"the contact upsert {reason}{told}. {self.remedy}")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by state: the constructor takes another text than the one it makes."""
-        return _restore, (type(self), self.args, self.__dict__)
-
-
-def _restore(
-    kind: type[MessagingError], args: tuple[Any, ...], state: dict[str, Any]
-) -> MessagingError:
-    error = kind.__new__(kind)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        super().__init__(f"the contact upsert {reason}{told}")
 
 
 class UnreachableError(MessagingError):
