@@ -3,11 +3,17 @@
 import logging
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline_tests.postgresql import (
+    PostgresServer,
+    remove_shared_postgresql,
+    shared_postgresql,
+)
 from emarsys_pipeline_tests.requirements import (
     pytest_collection_modifyitems,
     pytest_terminal_summary,
@@ -23,6 +29,12 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the database server, if the tests of this session or of its workers started one."""
+    if not hasattr(session.config, "workerinput"):
+        remove_shared_postgresql(session.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +60,19 @@ def warehouse(migrated_directory: Path, tmp_path: Path) -> Warehouse:
     """An empty, migrated warehouse in a real file, which is not published by writing."""
     shutil.copytree(migrated_directory, tmp_path / "warehouse")
     return Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)
+
+
+@pytest.fixture(scope="session")
+def postgresql(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> PostgresServer:
+    """A PostgreSQL server for all tests of the session; mark those that use it as needing it."""
+    folder = tmp_path_factory.getbasetemp()
+    return shared_postgresql(folder.parent if hasattr(request.config, "workerinput") else folder)
+
+
+@pytest.fixture
+def postgresql_database(postgresql: PostgresServer) -> Iterator[str]:
+    """The connection string of an empty database of the test's own."""
+    with postgresql.database() as address:
+        yield address

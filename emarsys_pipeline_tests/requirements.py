@@ -4,10 +4,11 @@ A test marked ``needs(CHROMIUM)`` is skipped where the program is missing; the r
 summary at the end name the Debian package that brings it. ``.ci/run`` installs all of them.
 """
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -16,17 +17,31 @@ _PROPERTY = "needs_debian_package"
 
 @dataclass(frozen=True, slots=True)
 class DebianPackage:
-    """A Debian package and the program that tests use from it."""
+    """A Debian package and the program that tests use from it.
+
+    ``folders`` matches further folders in which the program may be, beside those of ``PATH``.
+    """
 
     name: str
     program: str
+    folders: str | None = None
+
+    @property
+    def path_of_program(self) -> Path | None:
+        """Where the program is; None if it is not installed."""
+        found = shutil.which(self.program)
+        if found is None and self.folders is not None:
+            folders = sorted(Path("/").glob(self.folders.removeprefix("/")), reverse=True)
+            found = shutil.which(self.program, path=os.pathsep.join(map(str, folders)))
+        return None if found is None else Path(found)
 
     @property
     def is_installed(self) -> bool:
-        return shutil.which(self.program) is not None
+        return self.path_of_program is not None
 
 
 CHROMIUM = DebianPackage("chromium", program="chromium")
+POSTGRESQL = DebianPackage("postgresql", program="initdb", folders="/usr/lib/postgresql/*/bin")
 
 
 def needs(package: DebianPackage) -> pytest.MarkDecorator:
