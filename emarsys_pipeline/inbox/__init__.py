@@ -5,6 +5,7 @@ them from there. Nothing here opens the warehouse.
 """
 
 from emarsys_pipeline.inbox.files import FileLoaded, RejectedRow, load_file
+from emarsys_pipeline.inbox.keeping import Delivery, PutResult, Rejected
 from emarsys_pipeline.inbox.messages import (
     AutomationMessage,
     ConsentMessage,
@@ -13,7 +14,8 @@ from emarsys_pipeline.inbox.messages import (
     MessageError,
     parse_message,
 )
-from emarsys_pipeline.inbox.queue import Delivery, Inbox, PutResult, Rejected
+from emarsys_pipeline.inbox.queue import Inbox
+from emarsys_pipeline.inbox.stores import deploy_store
 
 __all__ = [
     "AutomationMessage",
@@ -27,6 +29,7 @@ __all__ = [
     "PutResult",
     "Rejected",
     "RejectedRow",
+    "deploy_store",
     "load_file",
     "parse_message",
 ]

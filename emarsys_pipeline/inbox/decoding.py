@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from emarsys_pipeline.inbox.keeping import Rejected
 from emarsys_pipeline.inbox.messages import Kind, Message, MessageError, load_json, parse_message
-from emarsys_pipeline.inbox.queue import Rejected
 
 # What tells one call of a legacy node from another, as Emarsys documents it.
 LEGACY_ID = ("environment", "queue_id", "run_id")

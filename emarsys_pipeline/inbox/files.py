@@ -16,8 +16,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from emarsys_pipeline.inbox.keeping import Delivery, PutResult, Rejected
 from emarsys_pipeline.inbox.messages import Kind, Message, MessageError, load_json, parse_message
-from emarsys_pipeline.inbox.queue import Delivery, Inbox, PutResult, Rejected
+from emarsys_pipeline.inbox.queue import Inbox
 
 BATCH_ROWS = 5000
 MAX_LISTED_REJECTS = 1000

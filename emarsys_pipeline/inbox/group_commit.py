@@ -13,7 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from emarsys_pipeline.inbox.queue import Delivery, Inbox, PutResult
+from emarsys_pipeline.inbox.keeping import Delivery, PutResult
+from emarsys_pipeline.inbox.queue import Inbox
 
 MAX_DELIVERIES_PER_COMMIT = 1000
 MAX_WAITING_DELIVERIES = 2000

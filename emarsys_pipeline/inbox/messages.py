@@ -19,6 +19,9 @@ from typing import Any, ClassVar, Literal
 Kind = Literal["consent", "contact", "automation"]
 KNOWN_STATUSES = frozenset({"granted", "withdrawn", "denied"})
 DEFAULT_CHANNEL = "whatsapp"
+# PostgreSQL cannot index much more; ids that senders use are far shorter.
+MAX_ID_CHARACTERS = 500
+ID_NAMES = ("event_id", "deduplication_id", "platform_contact_id", "external_reference_id")
 
 # Names of the same thing in the shapes above; the first that has a value counts.
 PERSON_NAMES = ("platform_contact_id", "external_reference_id")
@@ -246,7 +249,12 @@ def _scalar(value: object, name: str) -> str | None:
         return None
     if isinstance(value, bool | float | list | Mapping):
         raise MessageError(f"{name} is no text")
-    return str(value).strip()
+    text = str(value).strip()
+    if "\0" in text:
+        raise MessageError(f"{name} holds a NUL character, which no database keeps")
+    if name in ID_NAMES and len(text) > MAX_ID_CHARACTERS:
+        raise MessageError(f"{name} is longer than {MAX_ID_CHARACTERS} characters")
+    return text
 
 
 def _flag(content: Mapping[str, Any], *names: str) -> bool:

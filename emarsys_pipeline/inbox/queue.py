@@ -1,34 +1,32 @@
-"""The queue itself: one SQLite file that outlives any process.
+"""The queue itself, which outlives any process: a SQLite file, or tables in PostgreSQL.
 
-Reads and writes only that file. One row per message, in the order they became durable; a second
-delivery of a message adds no row. :meth:`Inbox.put` returns after the data has reached the disk
-(write-ahead log, ``synchronous=FULL``).
+One row per message, in the order they became durable; a second delivery of a message adds no row.
+:meth:`Inbox.put` returns after the data has reached the disk.
 """
 
-import hashlib
-import sqlite3
-import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from importlib import resources
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from emarsys_pipeline.inbox.messages import Kind, Message, content_hash
+from emarsys_pipeline.inbox.keeping import (
+    EPOCH,
+    MICROSECOND,
+    Delivery,
+    PutResult,
+    Rejected,
+    keep,
+    microseconds,
+)
+from emarsys_pipeline.inbox.messages import Kind, Message
+from emarsys_pipeline.inbox.stores import open_store
 
-BUSY_TIMEOUT_SECONDS = 30
+if TYPE_CHECKING:
+    from emarsys_pipeline.postgresql import Database
 
-# Emarsys repeats an unanswered call for up to about 1.5 hours (11 attempts, 10 minutes apart at
-# most). Equal messages without id and time are one message within this span.
-RETRY_HORIZON = timedelta(hours=6)
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 TIME = pa.timestamp("us", tz="UTC")
 
 _COMMON: dict[str, pa.DataType] = {
@@ -59,88 +57,31 @@ _TYPED: dict[Kind, dict[str, pa.DataType]] = {
     },
     "automation": {"account": pa.string(), "body": pa.string(), "deduplication_id": pa.string()},
 }
-_WRITTEN = (
-    "event_id", "platform_contact_id", "first_name", "last_name", "phone", "email", "channel",
-    "status", "occurred_at", "updated_at", "is_deleted", "account", "deduplication_id",
-)  # fmt: skip
-
-_COLUMNS = (
-    "kind", "message_id", "subject", "received_at", "source", "evidence_hash", "body", *_WRITTEN
-)  # fmt: skip
-_INSERT = (
-    f"insert or ignore into messages ({', '.join(_COLUMNS)}) "  # noqa: S608 - constants above
-    f"values ({', '.join('?' * len(_COLUMNS))})"
-)
-_INSERT_POISON = """
-    insert into poison
-        (source, body_hash, body, reason, received_at, last_received_at, occurrences)
-    values (?, ?, ?, ?, ?, ?, 1)
-    on conflict (source, body_hash, reason) do update
-    set occurrences = occurrences + 1, last_received_at = excluded.last_received_at
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class PutResult:
-    """What became of the messages of one delivery.
-
-    ``conflicts`` are duplicates whose id was used before for other content: the first message
-    stands, the other is kept in the poison table.
-    """
-
-    accepted: int
-    duplicates: int
-    conflicts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A body that could not be read, and why."""
-
-    body: bytes = field(repr=False)
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What one request or one batch of a file brought."""
-
-    messages: Sequence[Message] = field(repr=False)
-    source: str
-    rejected: Sequence[Rejected] = ()
 
 
 class Inbox:
-    """The queue at ``path``; the file and its folder are made when first used. Thread-safe."""
+    """The queue at ``place``. Thread-safe.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        self._close = weakref.finalize(self, self._connection.close)
-        self._connection.execute("pragma journal_mode = wal")
-        self._connection.execute("pragma synchronous = full")
-        # What is deleted held personal data; without this its bytes would stay in the file.
-        self._connection.execute("pragma secure_delete = on")
-        with self._transaction() as connection:
-            if connection.execute("pragma user_version").fetchone() == (0,):
-                schema = resources.files(__package__).joinpath("schema.sql")
-                for statement in schema.read_text(encoding="utf-8").split(";\n"):
-                    connection.execute(statement)
+    Args:
+        place: a file of SQLite, made with its folder when first used; or a database in which
+            :func:`deploy_store` has made the tables.
+    """
+
+    def __init__(self, place: "Path | Database") -> None:
+        self.place = place
+        self._store = open_store(place)
+        self._close = weakref.finalize(self, self._store.close)
 
     def __enter__(self) -> "Inbox":
         """The inbox itself, closed at the end of the block."""
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Close the file."""
+        """Close file or connection."""
         self.close()
 
     def close(self) -> None:
-        """Close the file; further calls fail."""
+        """Close file or connection."""
         self._close()
 
     def put(
@@ -156,50 +97,94 @@ class Inbox:
         self, deliveries: Sequence[Delivery], *, received_at: datetime | None = None
     ) -> list[PutResult]:
         """Keep several deliveries in one transaction, so that they share one wait for the disk."""
-        with self._transaction() as connection:
-            # Stamped under the write lock, so that the order of times is the order of sequences.
-            stamp = _microseconds(received_at or datetime.now(UTC))
-            newest = connection.execute(
+        with self._store.transaction() as connection:
+            # Stamped while nobody else writes, so that times are in the order of sequences.
+            stamp = microseconds(received_at or datetime.now(UTC))
+            for (newest,) in connection.execute(
                 "select received_at from messages order by sequence desc limit 1"
-            ).fetchone()
-            stamp = max(stamp, newest[0]) if newest else stamp
-            return [_keep(connection, delivery, stamp) for delivery in deliveries]
+            ).fetchall():
+                stamp = max(stamp, newest)
+            return keep(connection, deliveries, stamp)
 
     def poison(self, body: bytes, *, reason: str, source: str) -> None:
         """Keep a body that could not be read; the same one again only counts."""
         self.put_deliveries([Delivery((), source, (Rejected(body, reason),))])
 
     def forget(self, sequences: Sequence[int]) -> None:
-        """Delete these messages and overwrite their bytes; their sequences are not used again."""
-        with self._transaction() as connection:
-            connection.executemany(
-                "delete from messages where sequence = ?", [(sequence,) for sequence in sequences]
-            )
+        """Delete these messages; their sequences are not used again."""
+        with self._store.transaction() as connection:
+            for sequence in sequences:
+                connection.execute("delete from messages where sequence = ?", (sequence,))
+
+    def redact(self, texts: Sequence[str], redacted: Callable[[str], str]) -> tuple[int, int]:
+        """Replace texts in the bodies that hold them, and delete unreadable bodies that do.
+
+        Args:
+            texts: what to look for, in lower case.
+            redacted: the body without them.
+
+        Returns:
+            How many messages were changed, and how many unreadable bodies deleted.
+        """
+        if not texts:
+            return 0, 0
+        in_any = {
+            table: " or ".join([condition] * len(texts))
+            for table, condition in self._store.holds_text.items()
+        }
+        with self._store.transaction() as connection:
+            found = connection.execute(
+                f"select sequence, body from messages where {in_any['messages']}",  # noqa: S608
+                texts,
+            ).fetchall()
+            for sequence, body in found:
+                connection.execute(
+                    "update messages set body = ? where sequence = ?", (redacted(body), sequence)
+                )
+            deleted = connection.execute(
+                f"delete from poison where {in_any['poison']}",  # noqa: S608 - constants
+                texts,
+            ).rowcount
+        return len(found), deleted
+
+    def delete_old_poison(self, before: datetime) -> int:
+        """Delete unreadable bodies that last came before a moment; how many there were."""
+        with self._store.transaction() as connection:
+            return connection.execute(
+                "delete from poison where last_received_at < ?", (microseconds(before),)
+            ).rowcount
+
+    def compact(self) -> None:
+        """Write everything anew, so that no byte is left of what was deleted.
+
+        Raises:
+            TimeoutError: somebody reads the inbox without end.
+        """
+        self._store.compact()
 
     def last_sequence(self, kinds: Sequence[str] = ("consent", "contact")) -> int:
         """The largest sequence among messages of these kinds; 0 if there are none."""
         marks = ", ".join("?" * len(kinds))
-        # The plus keeps SQLite from sorting all rows of a kind: the newest is found from the end.
-        with self._reading() as connection:
-            row = connection.execute(
-                "select sequence from messages "  # noqa: S608 - only question marks
-                f"where +kind in ({marks}) order by sequence desc limit 1",
-                tuple(kinds),
-            ).fetchone()
-        return int(row[0]) if row else 0
+        # An expression keeps SQLite from sorting all rows of a kind by its index: the newest is
+        # found from the end.
+        rows = self._store.query(
+            "select sequence from messages "  # noqa: S608 - only question marks
+            f"where kind || '' in ({marks}) order by sequence desc limit 1",
+            tuple(kinds),
+        )
+        return int(rows[0][0]) if rows else 0
 
     def oldest_received_after(
         self, sequence: int, kinds: Sequence[str] = ("consent", "contact")
     ) -> datetime | None:
         """The earliest ``received_at`` among messages with a larger sequence; None if none has."""
         marks = ", ".join("?" * len(kinds))
-        with self._reading() as connection:
-            row = connection.execute(
-                "select received_at from messages "  # noqa: S608 - only question marks
-                f"where sequence > ? and +kind in ({marks}) order by sequence limit 1",
-                (sequence, *kinds),
-            ).fetchone()
-        return None if row is None else EPOCH + row[0] * MICROSECOND
+        rows = self._store.query(
+            "select received_at from messages "  # noqa: S608 - only question marks
+            f"where sequence > ? and kind || '' in ({marks}) order by sequence limit 1",
+            (sequence, *kinds),
+        )
+        return EPOCH + rows[0][0] * MICROSECOND if rows else None
 
     def fetch(
         self,
@@ -214,18 +199,17 @@ class Inbox:
         # A contact without a time of change is as new as its message.
         written = {"updated_at": "coalesce(updated_at, received_at)"}
         columns = ", ".join(written.get(name, name) for name in types)
-        with self._reading() as connection:
-            rows = connection.execute(
-                f"select {columns} from messages "  # noqa: S608 - constants above
-                "where kind = ? and sequence > ? and received_at >= ? and received_at < ? "
-                "order by sequence",
-                (
-                    kind,
-                    after_sequence,
-                    _microseconds(received_from) if received_from else 0,
-                    _microseconds(received_to) if received_to else 2**63 - 1,
-                ),
-            ).fetchall()
+        rows = self._store.query(
+            f"select {columns} from messages "  # noqa: S608 - constants above
+            "where kind = ? and sequence > ? and received_at >= ? and received_at < ? "
+            "order by sequence",
+            (
+                kind,
+                after_sequence,
+                microseconds(received_from) if received_from else 0,
+                microseconds(received_to) if received_to else 2**63 - 1,
+            ),
+        )
         return _table(rows, types)
 
     def fetch_poison(self) -> pa.Table:
@@ -239,106 +223,19 @@ class Inbox:
             "last_received_at": TIME,
             "occurrences": pa.int64(),
         }
-        with self._reading() as connection:
-            rows = connection.execute(
-                f"select {', '.join(types)} from poison order by sequence"  # noqa: S608 - constants
-            ).fetchall()
+        rows = self._store.query(
+            f"select {', '.join(types)} from poison order by sequence"  # noqa: S608 - constants
+        )
         return _table(rows, types)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many messages of each kind are kept, and how many bodies as ``poison``."""
-        with self._reading() as connection:
-            found: dict[str, int] = dict(
-                connection.execute("select kind, count(*) from messages group by kind").fetchall()
-            )
-            (poison,) = connection.execute("select count(*) from poison").fetchone()
-        return {**dict.fromkeys(_TYPED, 0), **found, "poison": poison}
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            yield self._connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._connection.execute("begin immediate")
-            try:
-                yield self._connection
-                self._connection.execute("commit")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("rollback")
-                raise
-
-
-def _keep(connection: sqlite3.Connection, delivery: Delivery, stamp: int) -> PutResult:
-    accepted = duplicates = conflicts = 0
-    rejected = list(delivery.rejected)
-    for message in delivery.messages:
-        evidence_hash = content_hash(message.body)
-        message_id = message.message_id or _id_after_previous(
-            connection, message, evidence_hash, stamp
-        )
-        if message_id is None:
-            duplicates += 1
-            continue
-        values = (message.kind, message_id, message.subject, stamp, delivery.source, evidence_hash)
-        cursor = connection.execute(_INSERT, (*values, message.body, *_typed_values(message)))
-        if cursor.rowcount == 1:
-            accepted += 1
-        elif _evidence(connection, message.kind, message_id) == evidence_hash:
-            duplicates += 1
-        else:
-            duplicates += 1
-            conflicts += 1
-            reason = f"the id was used before for another {message.kind} message"
-            rejected.append(Rejected(message.body.encode(), reason))
-    for item in rejected:
-        body_hash = hashlib.sha256(item.body).hexdigest()
-        connection.execute(
-            _INSERT_POISON, (delivery.source, body_hash, item.body, item.reason, stamp, stamp)
-        )
-    return PutResult(accepted, duplicates, conflicts)
-
-
-def _id_after_previous(
-    connection: sqlite3.Connection, message: Message, evidence_hash: str, stamp: int
-) -> str | None:
-    """An id for a message that carries none; None if it repeats the one before it.
-
-    The id includes the previous message's, so that the same content may come again later.
-    """
-    previous = connection.execute(
-        "select message_id, evidence_hash, received_at from messages "
-        "where kind = ? and subject = ? order by sequence desc limit 1",
-        (message.kind, message.subject),
-    ).fetchone()
-    if previous is None:
-        return content_hash(f"{message.subject}/{evidence_hash}")
-    previous_id, previous_hash, received_at = previous
-    is_recent = (stamp - received_at) * MICROSECOND < RETRY_HORIZON
-    if previous_hash == evidence_hash and is_recent:
-        return None
-    return content_hash(f"{previous_id}/{evidence_hash}")
-
-
-def _evidence(connection: sqlite3.Connection, kind: Kind, message_id: str) -> str:
-    row = connection.execute(
-        "select evidence_hash from messages where kind = ? and message_id = ?", (kind, message_id)
-    ).fetchone()
-    return str(row[0])
-
-
-def _typed_values(message: Message) -> Iterator[Any]:
-    for name in _WRITTEN:
-        value = getattr(message, name, None)
-        yield _microseconds(value) if isinstance(value, datetime) else value
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // MICROSECOND
+        found = {
+            **dict(self._store.query("select kind, count(*) from messages group by kind")),
+            **dict(self._store.query("select 'poison', count(*) from poison")),
+        }
+        return {kind: found.get(kind, 0) for kind in (*_TYPED, "poison")}
 
 
 def _table(rows: Sequence[tuple[Any, ...]], types: dict[str, pa.DataType]) -> pa.Table:

@@ -30,8 +30,9 @@ from starlette.routing import Route
 
 from emarsys_pipeline.inbox.decoding import Decoded, decode_form, decode_json
 from emarsys_pipeline.inbox.group_commit import GroupCommit, OverloadedError
+from emarsys_pipeline.inbox.keeping import Delivery
 from emarsys_pipeline.inbox.metrics import ReceiverMetrics
-from emarsys_pipeline.inbox.queue import Delivery, Inbox
+from emarsys_pipeline.inbox.queue import Inbox
 from emarsys_pipeline.inbox.signatures import SignatureError, Verifier
 
 WEBHOOK_SOURCE = "webhook"

@@ -38,5 +38,3 @@ create table poison (
     occurrences integer not null
 );
 create unique index poison_by_body on poison (source, body_hash, reason);
-
-pragma user_version = 1;

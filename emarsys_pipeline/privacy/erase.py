@@ -21,7 +21,6 @@ import duckdb
 
 from emarsys_pipeline.clock import Clock, utc_now
 from emarsys_pipeline.inbox import Inbox
-from emarsys_pipeline.inbox.erasing import compact, redact
 from emarsys_pipeline.privacy.files import clean_files, redactor
 from emarsys_pipeline.privacy.holdings import FIRST, HOLDINGS, MEMBER_ID
 from emarsys_pipeline.privacy.messages import messages_about
@@ -239,9 +238,9 @@ def clean_inbox(home: Home, request: ErasureRequest, _now: datetime) -> dict[str
             about = messages_about(connection, inbox, regions=home.regions)
         sequences = [each for part in about.sequences.values() for each in part]
         inbox.forget(sequences)
-    texts = request.subject.texts
-    changed, poison = redact(path, texts, redactor(texts))
-    compact(path)
+        texts = request.subject.texts
+        changed, poison = inbox.redact(texts, redactor(texts))
+        inbox.compact()
     counts = {"inbox: messages": len(sequences) + changed, "inbox: unreadable bodies": poison}
     return {place: rows for place, rows in counts.items() if rows}
 

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from emarsys_pipeline.clock import Clock, utc_now
 from emarsys_pipeline.inbox import Inbox
-from emarsys_pipeline.inbox.erasing import compact, delete_old_poison
 from emarsys_pipeline.privacy.erase import Home
 from emarsys_pipeline.privacy.search import all_files
 from emarsys_pipeline.warehouse import quote
@@ -99,11 +98,11 @@ def _forget_messages(home: Home, before: Before) -> dict[str, int]:
                     ).fetchall()
                 inbox.forget([sequence for (sequence,) in rows])
             removed[setting] = kept - sum(inbox.counts.values())
-    limit = before("unreadable_days")
-    if limit is not None:
-        removed["unreadable_days"] = delete_old_poison(path, limit)
-    if any(removed.values()):
-        compact(path)
+        limit = before("unreadable_days")
+        if limit is not None:
+            removed["unreadable_days"] = inbox.delete_old_poison(limit)
+        if any(removed.values()):
+            inbox.compact()
     return removed
 
 

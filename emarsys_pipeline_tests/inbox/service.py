@@ -1,7 +1,7 @@
 """The webhook service as a process of its own, for tests that talk to it or kill it.
 
-``python -m emarsys_pipeline_tests.inbox.service INBOX [--rate N] [--no-secrets]`` listens on a free
-port of 127.0.0.1 and prints it.
+``python -m emarsys_pipeline_tests.inbox.service PLACE [--rate N] [--no-secrets]`` listens on a free
+port of 127.0.0.1 and prints it; the place of its inbox is written as in ``places.py``.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import requests
 import uvicorn
@@ -21,6 +20,7 @@ import uvicorn
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.inbox.receiver import ReceiverSettings, create_app
 from emarsys_pipeline.inbox.signatures import Verifier
+from emarsys_pipeline_tests.inbox.places import Place, as_text, from_text
 
 PLATFORM_SECRET = "platform secret of at least 32 bytes"
 EMARSYS_SECRET = "emarsys secret of at least 32 bytes"
@@ -50,13 +50,13 @@ class Service:
 
 
 @contextlib.contextmanager
-def running_service(inbox_path: Path, *options: str) -> Iterator[Service]:
+def running_service(place: Place, *options: str) -> Iterator[Service]:
     """Start the service, wait until it answers, and kill it at the end."""
     command = [
         sys.executable,
         "-m",
         "emarsys_pipeline_tests.inbox.service",
-        str(inbox_path),
+        as_text(place),
         *options,
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
@@ -84,7 +84,7 @@ def _wait_until_ready(url: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("inbox", type=Path)
+    parser.add_argument("place", type=from_text)
     parser.add_argument("--rate", type=float, default=SETTINGS.rate_per_second)
     parser.add_argument("--no-secrets", action="store_true")
     arguments = parser.parse_args()
@@ -94,7 +94,7 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    app = create_app(Inbox(arguments.inbox), settings)
+    app = create_app(Inbox(arguments.place), settings)
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
 

@@ -16,11 +16,6 @@ GOOD = (
 OTHER = GOOD.replace("e1", "e2").replace("granted", "withdrawn")
 
 
-@pytest.fixture
-def inbox(tmp_path: Path) -> Inbox:
-    return Inbox(tmp_path / "inbox.sqlite")
-
-
 def loaded(read: int, accepted: int, duplicates: int, *rejects: RejectedRow) -> FileLoaded:
     return FileLoaded(
         read=read,

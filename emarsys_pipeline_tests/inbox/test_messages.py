@@ -157,6 +157,12 @@ def test_an_automation_call_keeps_its_whole_content() -> None:
         ),
         ("consent", {**CONSENT, "phone": 1.5}, "phone is no text"),
         ("consent", {**CONSENT, "phone": True}, "phone is no text"),
+        (
+            "consent",
+            {**CONSENT, "phone": "+49\0"},
+            "phone holds a NUL character, which no database keeps",
+        ),
+        ("consent", {**CONSENT, "event_id": "e" * 501}, "event_id is longer than 500 characters"),
         ("consent", {**CONSENT, "note": "\ud83d"}, "holds half of a character (a lone surrogate)"),
         ("consent", ["granted"], "is no JSON object"),
         (

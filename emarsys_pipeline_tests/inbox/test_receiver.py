@@ -3,11 +3,9 @@
 import hashlib
 import hmac
 import json
-import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -16,6 +14,8 @@ import requests
 
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.inbox.receiver import RateLimit
+from emarsys_pipeline.inbox.stores import open_store
+from emarsys_pipeline_tests.inbox.places import Place
 from emarsys_pipeline_tests.inbox.service import (
     EMARSYS_SECRET,
     LEGACY_SECRET,
@@ -31,24 +31,25 @@ EMARSYS = "/webhooks/emarsys/shop_de"
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Path]]:
-    path = tmp_path_factory.mktemp("inbox") / "inbox.sqlite"
-    with running_service(path) as service:
-        yield service, path
+def shared(new_place: Callable[[], Place]) -> Iterator[tuple[Service, Place]]:
+    place = new_place()
+    with running_service(place) as service:
+        yield service, place
 
 
 @pytest.fixture
-def service(shared: tuple[Service, Path]) -> Service:
+def service(shared: tuple[Service, Place]) -> Service:
     """The running service, with an inbox emptied of earlier tests."""
-    connection = sqlite3.connect(shared[1], isolation_level=None)
-    connection.execute("delete from messages")
-    connection.execute("delete from poison")
-    connection.close()
+    store = open_store(shared[1])
+    with store.transaction() as connection:
+        connection.execute("delete from messages")
+        connection.execute("delete from poison")
+    store.close()
     return shared[0]
 
 
 @pytest.fixture
-def inbox(shared: tuple[Service, Path]) -> Iterator[Inbox]:
+def inbox(shared: tuple[Service, Place]) -> Iterator[Inbox]:
     with Inbox(shared[1]) as opened:
         yield opened
 
@@ -212,19 +213,19 @@ def test_the_rate_limit_refills_with_time() -> None:
     assert [limit.allows() for _ in range(3)] == [True, True, False]
 
 
-def test_too_many_requests_are_told_to_come_again(tmp_path: Path) -> None:
-    with running_service(tmp_path / "inbox.sqlite", "--rate", "2") as service:
+def test_too_many_requests_are_told_to_come_again(place: Place) -> None:
+    with running_service(place, "--rate", "2") as service:
         responses = [post(service, CONSENT, event(f"e{number}")) for number in range(6)]
     statuses = [response.status_code for response in responses]
     assert statuses[:2] == [202, 202]
     assert 429 in statuses
     assert responses[statuses.index(429)].headers["Retry-After"] == "1"
-    with Inbox(tmp_path / "inbox.sqlite") as inbox:
+    with Inbox(place) as inbox:
         assert inbox.counts["consent"] == statuses.count(202)
 
 
-def test_an_endpoint_without_secret_is_closed(tmp_path: Path) -> None:
-    with running_service(tmp_path / "inbox.sqlite", "--no-secrets") as service:
+def test_an_endpoint_without_secret_is_closed(place: Place) -> None:
+    with running_service(place, "--no-secrets") as service:
         assert answer(post(service, CONSENT, event("e1"))) == (
             403,
             {"error": "not set up: the setting webhooks.platform_secret is missing"},
@@ -234,8 +235,8 @@ def test_an_endpoint_without_secret_is_closed(tmp_path: Path) -> None:
         assert legacy.status_code == 404
 
 
-def test_health_and_metrics_tell_what_happened(tmp_path: Path) -> None:
-    with running_service(tmp_path / "inbox.sqlite") as service:
+def test_health_and_metrics_tell_what_happened(place: Place) -> None:
+    with running_service(place) as service:
         post(service, CONSENT, [event("e1"), event("e1"), {}])
         post(service, CONSENT, event("e1", status="denied"))
         requests.post(service.url + CONSENT, timeout=10)
@@ -256,19 +257,18 @@ def test_health_and_metrics_tell_what_happened(tmp_path: Path) -> None:
     assert metrics["inbox_commit_deliveries_count"] == "2.0"
 
 
-def test_simultaneous_requests_share_commits(tmp_path: Path) -> None:
-    with running_service(tmp_path / "inbox.sqlite") as running:
+def test_simultaneous_requests_share_commits(place: Place) -> None:
+    with running_service(place) as running:
 
         def send(number: int) -> int:
             return post(running, CONSENT, event(f"e{number}")).status_code
 
         # While another writer holds the lock, requests gather.
-        other = sqlite3.connect(tmp_path / "inbox.sqlite", isolation_level=None)
-        other.execute("begin immediate")
+        other = open_store(place)
         with ThreadPoolExecutor(32) as pool:
-            answers = pool.map(send, range(32))
-            time.sleep(1)
-            other.execute("rollback")
+            with other.transaction():
+                answers = pool.map(send, range(32))
+                time.sleep(1)
             assert list(answers) == [202] * 32
         other.close()
         text = requests.get(f"{running.url}/metrics", timeout=10).text

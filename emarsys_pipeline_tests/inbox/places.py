@@ -1,0 +1,21 @@
+"""Places of inboxes, also as one argument of a command."""
+
+import json
+from pathlib import Path
+
+from emarsys_pipeline.postgresql import Database
+
+Place = Path | Database
+
+
+def as_text(place: Place) -> str:
+    """The place as one argument."""
+    if isinstance(place, Path):
+        return json.dumps([str(place)])
+    return json.dumps([place.address, place.schema])
+
+
+def from_text(text: str) -> Place:
+    """The place that :func:`as_text` wrote."""
+    first, *schema = json.loads(text)
+    return Database(first, schema[0]) if schema else Path(first)
