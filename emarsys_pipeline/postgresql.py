@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 CONNECT_SECONDS = 10
 RECONNECT_PAUSE_SECONDS = 0.2
@@ -35,6 +36,10 @@ APPLICATION = "emarsys_pipeline"
 
 class DatabaseError(Exception):
     """PostgreSQL cannot do what is asked; the text says why and repeats no password."""
+
+
+class DatabaseLostError(DatabaseError):
+    """The connection broke within a transaction: it is not known whether it was committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +115,11 @@ class Session:
     def transaction(self, begin: str = "") -> Iterator[Statements]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
-        If the connection breaks while the block or the commit runs, the error is raised and it is
-        not known whether it was committed.
-
         Args:
             begin: statements without values that run first, such as taking a lock.
 
         Raises:
+            DatabaseLostError: the connection broke while the block or the commit ran.
             DatabaseError: no connection, or what is asked for was never deployed.
         """
         with self._lock, _explained(self._database):
@@ -129,10 +132,16 @@ class Session:
             try:
                 yield Statements(connection)
                 connection.execute("commit")
-            except BaseException:
+            except psycopg.OperationalError as error:
+                if not connection.closed:
+                    raise
+                raise DatabaseLostError(
+                    f"the connection to PostgreSQL broke ({type(error).__name__}): do it again"
+                ) from None
+            finally:
                 # The server rolls back what a closed connection left open.
-                self._drop()
-                raise
+                if connection.info.transaction_status is not TransactionStatus.IDLE:
+                    self._drop()
 
     def close(self) -> None:
         """Close the connection; the next call would open another."""

@@ -3,8 +3,10 @@
 import logging
 import shutil
 import signal
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +20,9 @@ from emarsys_pipeline_tests.requirements import (
     pytest_collection_modifyitems,
     pytest_terminal_summary,
 )
+
+if TYPE_CHECKING:
+    from emarsys_pipeline.postgresql import Database
 
 __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary", "warehouse"]
 
@@ -76,3 +81,12 @@ def postgresql_database(postgresql: PostgresServer) -> Iterator[str]:
     """The connection string of an empty database of the test's own."""
     with postgresql.database() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def new_schema(postgresql: PostgresServer) -> Iterator["Callable[[], Database]"]:
+    """Names schemas of one database, one for each test: they cost less than databases."""
+    from emarsys_pipeline.postgresql import Database  # only here: its client is an extra
+
+    with postgresql.database() as address:
+        yield lambda: Database(address, f"schema {uuid.uuid4().hex}")

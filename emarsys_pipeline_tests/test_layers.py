@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 USED_BY: dict[str, set[str]] = {
     "requests": {"alerts", "emarsys", "messaging", "sandbox", "inbox", "cli"},
     "duckdb": {"warehouse", "privacy", "sandbox", "stages", "defs", "explain", "cli"},
-    "sqlite3": {"alerts", "inbox", "privacy", "emarsys/rate_limit.py"},
+    "sqlite3": {"alerts", "inbox", "privacy", "emarsys/rate_limit_stores.py"},
     "psycopg": {"postgresql.py"},
     "dagster": {"defs", "definitions.py", "cli"},
     "scipy": {"stages/stitched_identities/components.py"},

@@ -5,6 +5,7 @@ from emarsys_pipeline.emarsys.auth import Credentials, OAuth2Credentials, WsseCr
 from emarsys_pipeline.emarsys.client import EmarsysClient
 from emarsys_pipeline.emarsys.contacts import write_batches
 from emarsys_pipeline.emarsys.rate_limit import RateLimiter
+from emarsys_pipeline.emarsys.rate_limit_stores import deploy_slots
 from emarsys_pipeline.emarsys.records import (
     Choice,
     ContactError,
@@ -32,6 +33,7 @@ __all__ = [
     "RetrySettings",
     "Segment",
     "WsseCredentials",
+    "deploy_slots",
     "errors",
     "write_batches",
 ]

@@ -2,36 +2,28 @@
 
 A request counts from the moment its slot is taken until a minute after its reply began:
 the server received it somewhere in between, so no window at the server can hold more than the
-limit, however long replies take. Slots live in a SQLite file that all processes open.
+limit, however long replies take. Slots live in a SQLite file that all processes open, or in
+PostgreSQL, for the processes of several machines.
 """
 
 import hashlib
-import os
 import random
-import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emarsys_pipeline.emarsys.rate_limit_stores import Statements, open_slots
+
+if TYPE_CHECKING:
+    from emarsys_pipeline.postgresql import Database
 
 DEFAULT_LIMIT = 1000  # requests a minute and API user, until a reply says otherwise
 WINDOW_SECONDS = 60.0
 ABANDONED_AFTER_SECONDS = 240.0  # a slot whose process died before the reply
 MAX_BLOCK_SECONDS = 90.0
 MAX_SLEEP_SECONDS = 5.0
-SQLITE_TIMEOUT_SECONDS = 30.0
-
-SCHEMA = """
-create table if not exists slots (
-    credential text not null, expires_at real not null, slot integer primary key autoincrement
-);
-create index if not exists slots_by_expiry on slots (credential, expires_at);
-create table if not exists limits (
-    credential text primary key, per_window integer not null, blocked_until real not null
-);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +36,28 @@ class RateLimitStatus:
 
 
 class RateLimiter:
-    """Slots for requests, shared through ``path``; in memory for one process when None.
+    """Slots for requests, shared by all who name the same place.
 
-    ``window_seconds`` is Emarsys's minute; only tests make it shorter.
+    Args:
+        place: a SQLite file, made with its folder; a database in which ``deploy_slots`` has made
+            the tables; in memory for one process when None.
+        window_seconds: Emarsys's minute; only tests make it shorter.
+        now: the clock, in seconds since 1970; None for the one that the place gives to all.
+        sleep: waits for a slot.
     """
 
     def __init__(
         self,
-        path: Path | None = None,
+        place: "Path | Database | None" = None,
         *,
         window_seconds: float = WINDOW_SECONDS,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._path = path
+        self._store = open_slots(place)
         self._window_seconds = window_seconds
-        self._now = now
+        self._clock = now
         self._sleep = sleep
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._process_id = os.getpid()
 
     def acquire(self, credential: str) -> int:
         """Wait until one more request fits, and take its slot.
@@ -91,8 +85,9 @@ class RateLimiter:
             refused: the reply was a 429, so nobody sends before the reset.
         """
         key = _key(credential)
-        now = self._now()
-        with self._transaction() as connection:
+
+        def record(connection: Statements) -> None:
+            now = self._now(connection)
             connection.execute(
                 "update slots set expires_at = ? where slot = ?", (now + self._window_seconds, slot)
             )
@@ -102,7 +97,7 @@ class RateLimiter:
                 connection.execute(
                     "insert into limits values (?, ?, 0) on conflict (credential)"
                     " do update set per_window = excluded.per_window"
-                    " where per_window <> excluded.per_window",
+                    " where limits.per_window <> excluded.per_window",
                     (key, status.limit),
                 )
             # others may use the same API user: an empty account of requests is believed
@@ -110,76 +105,54 @@ class RateLimiter:
                 until = now + min(max(status.reset_seconds, 0), MAX_BLOCK_SECONDS)
                 connection.execute(
                     "insert into limits values (?, ?, ?) on conflict (credential)"
-                    " do update set blocked_until = max(blocked_until, excluded.blocked_until)",
+                    " do update set blocked_until = excluded.blocked_until"
+                    " where limits.blocked_until < excluded.blocked_until",
                     (key, DEFAULT_LIMIT, until),
                 )
 
+        self._store.run(key, record)
+
     def close(self) -> None:
-        """Close the file; slots taken stay counted for others."""
-        with self._lock:
-            if self._connection is not None and self._process_id == os.getpid():
-                self._connection.close()
-            self._connection = None
+        """Close file or connection; slots taken stay counted for others."""
+        self._store.close()
+
+    def _now(self, connection: Statements) -> float:
+        return self._store.now(connection) if self._clock is None else self._clock()
 
     def _try(self, key: str) -> tuple[int | None, float]:
         """A slot, or None and the seconds after which to ask again."""
-        with self._transaction() as connection:
-            now = self._now()
+
+        def take(connection: Statements) -> tuple[int | None, float]:
+            now = self._now(connection)
             # rows further ahead than any slot can be come from a clock that was set back
             connection.execute(
-                "delete from slots where expires_at <= ? or expires_at > ?",
-                (now, now + ABANDONED_AFTER_SECONDS + self._window_seconds),
+                "delete from slots where credential = ? and (expires_at <= ? or expires_at > ?)",
+                (key, now, now + ABANDONED_AFTER_SECONDS + self._window_seconds),
             )
-            row = connection.execute(
+            limit, blocked_until = DEFAULT_LIMIT, 0.0
+            for row in connection.execute(
                 "select per_window, blocked_until from limits where credential = ?", (key,)
-            ).fetchone()
-            limit, blocked_until = row or (DEFAULT_LIMIT, 0.0)
+            ).fetchall():
+                limit, blocked_until = row
             if now < blocked_until <= now + MAX_BLOCK_SECONDS:
                 return None, blocked_until - now
-            (taken,) = connection.execute(
+            ((taken,),) = connection.execute(
                 "select count(*) from slots where credential = ?", (key,)
-            ).fetchone()
+            ).fetchall()
             if taken < limit:
-                cursor = connection.execute(
-                    "insert into slots (credential, expires_at) values (?, ?)",
+                ((slot,),) = connection.execute(
+                    "insert into slots (credential, expires_at) values (?, ?) returning slot",
                     (key, now + ABANDONED_AFTER_SECONDS),
-                )
-                return cursor.lastrowid, 0.0
-            (frees_at,) = connection.execute(
+                ).fetchall()
+                return int(slot), 0.0
+            ((frees_at,),) = connection.execute(
                 "select expires_at from slots where credential = ? order by expires_at"
                 " limit 1 offset ?",
                 (key, taken - limit),
-            ).fetchone()
+            ).fetchall()
             return None, max(frees_at - now, 0.0)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            connection = self._open()
-            connection.execute("begin immediate")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("rollback")
-                raise
-            connection.execute("commit")
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None or self._process_id != os.getpid():
-            if self._path is not None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                self._path or ":memory:",
-                timeout=SQLITE_TIMEOUT_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,  # guarded by the lock
-            )
-            self._process_id = os.getpid()
-            # no write-ahead log: switching to it fails when two processes open a new file at once;
-            # losing the last second of slots in a power cut is harmless
-            self._connection.execute("pragma synchronous = off")
-            self._connection.executescript(SCHEMA)
-        return self._connection
+        return self._store.run(key, take)
 
 
 def _key(credential: str) -> str:

@@ -20,7 +20,7 @@ import uvicorn
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.inbox.receiver import ReceiverSettings, create_app
 from emarsys_pipeline.inbox.signatures import Verifier
-from emarsys_pipeline_tests.inbox.places import Place, as_text, from_text
+from emarsys_pipeline_tests.places import Place, as_text, from_text
 
 PLATFORM_SECRET = "platform secret of at least 32 bytes"
 EMARSYS_SECRET = "emarsys secret of at least 32 bytes"

@@ -9,11 +9,11 @@ import pytest
 import requests
 
 from emarsys_pipeline.inbox import Inbox, deploy_store
-from emarsys_pipeline.postgresql import Database, DatabaseError
-from emarsys_pipeline_tests.inbox.places import Place
+from emarsys_pipeline.postgresql import Database, DatabaseError, DatabaseLostError
 from emarsys_pipeline_tests.inbox.service import running_service
 from emarsys_pipeline_tests.inbox.test_queue import consent
 from emarsys_pipeline_tests.inbox.test_receiver import CONSENT, event, post
+from emarsys_pipeline_tests.places import Place
 from emarsys_pipeline_tests.postgresql import PostgresServer, start_postgresql
 from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
 
@@ -73,7 +73,7 @@ def test_a_session_ended_within_a_transaction_leaves_nothing_of_it(place: Databa
                 connection.execute("delete from messages")
 
         inbox.put([consent("e0")], source="a")
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(DatabaseLostError):
             delete_while_they_end()
         inbox.put([consent("e1")], source="a")
         assert inbox.fetch("consent")["event_id"].to_pylist() == ["e0", "e1"]

@@ -15,7 +15,6 @@ import requests
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.inbox.receiver import RateLimit
 from emarsys_pipeline.inbox.stores import open_store
-from emarsys_pipeline_tests.inbox.places import Place
 from emarsys_pipeline_tests.inbox.service import (
     EMARSYS_SECRET,
     LEGACY_SECRET,
@@ -24,6 +23,7 @@ from emarsys_pipeline_tests.inbox.service import (
     Service,
     running_service,
 )
+from emarsys_pipeline_tests.places import Place
 
 CONSENT = "/webhooks/platform/consent"
 CONTACTS = "/webhooks/platform/contacts"

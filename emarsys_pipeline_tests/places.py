@@ -1,11 +1,17 @@
-"""Places of inboxes, also as one argument of a command."""
+"""Where inboxes and rate limits may be, also as one argument of a command."""
 
 import json
 from pathlib import Path
 
+import pytest
+
 from emarsys_pipeline.postgresql import Database
+from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
 
 Place = Path | Database
+
+# The kinds of places, to be the parameters of a fixture.
+PLACES = ["file", pytest.param("postgresql", marks=needs(POSTGRESQL))]
 
 
 def as_text(place: Place) -> str:
