@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "windows": set(),
     "remote_errors": set(),
-    "emarsys": {"remote_errors"},
+    "emarsys": {"postgresql", "remote_errors"},
     "messaging": {"remote_errors"},
     "sandbox": set(),
     "settings": {"windows"},
