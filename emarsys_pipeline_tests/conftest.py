@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.warehouse import Warehouse as FileWarehouse
 from emarsys_pipeline_tests.postgresql import (
     PostgresServer,
     remove_shared_postgresql,
@@ -20,6 +20,7 @@ from emarsys_pipeline_tests.requirements import (
     pytest_collection_modifyitems,
     pytest_terminal_summary,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse, chosen_engine
 
 if TYPE_CHECKING:
     from emarsys_pipeline.postgresql import Database
@@ -52,19 +53,37 @@ def whole_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.NOTSET, logger="emarsys_pipeline")
 
 
+@pytest.fixture(scope="module", params=["file"])
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the test's warehouses are; folders of tests choose further engines."""
+    with chosen_engine(request) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def lake_database(postgresql: PostgresServer) -> Iterator[str]:
+    """The connection string of one database for the catalogues of this process's lakes."""
+    with postgresql.database() as address:
+        yield address
+
+
 @pytest.fixture(scope="session")
 def migrated_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an empty, migrated warehouse, made once to be copied."""
+    """The folder of an empty, migrated file, made once to be copied."""
     directory = tmp_path_factory.mktemp("migrated")
-    Warehouse(directory).migrate()
+    FileWarehouse(directory).migrate()
     return directory
 
 
 @pytest.fixture
-def warehouse(migrated_directory: Path, tmp_path: Path) -> Warehouse:
-    """An empty, migrated warehouse in a real file, which is not published by writing."""
-    shutil.copytree(migrated_directory, tmp_path / "warehouse")
-    return Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)
+def warehouse(engine: str, migrated_directory: Path, tmp_path: Path) -> Warehouse:
+    """An empty, migrated warehouse, which is not published by writing."""
+    if engine == "file":
+        shutil.copytree(migrated_directory, tmp_path / "warehouse")
+    made = Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)
+    if engine == "lake":
+        made.migrate()
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,11 @@ from emarsys_pipeline.stages.opt_in_deltas import derive_opt_in_deltas
 from emarsys_pipeline.stages.platform_contacts import ingest_platform_contacts
 from emarsys_pipeline.stages.raw_segment_exports import import_account
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import GRID
 from emarsys_pipeline_tests.stages.importing import ACCOUNT, CUSTOMERS, QUICK, READERS
 from emarsys_pipeline_tests.stages.pushing import open_client
 from emarsys_pipeline_tests.warehouse.processes import finish, start, started
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 Place = tuple[Path, str, str, str, datetime]
 KILLS = 4

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"windows"},
     "postgresql": set(),
     "inbox": {"postgresql", "windows"},
-    "warehouse": {"windows"},
+    "warehouse": {"postgresql", "windows"},
     "runbook": set(),
     "alerts": {"settings"},
     "connect": {"emarsys", "settings"},
@@ -57,7 +57,7 @@ USED_BY: dict[str, set[str]] = {
     "requests": {"alerts", "emarsys", "messaging", "sandbox", "inbox", "cli"},
     "duckdb": {"warehouse", "privacy", "sandbox", "stages", "defs", "explain", "cli"},
     "sqlite3": {"alerts", "inbox", "privacy", "emarsys/rate_limit_stores.py"},
-    "psycopg": {"postgresql.py"},
+    "psycopg": {"postgresql.py", "warehouse"},
     "dagster": {"defs", "definitions.py", "cli"},
     "scipy": {"stages/stitched_identities/components.py"},
     "pandas": {"cli"},
@@ -66,7 +66,8 @@ USED_BY: dict[str, set[str]] = {
 # database in memory; the columns of views are looked up in one; files are read with DuckDB's
 # readers before they enter the inbox.
 MAY_CONNECT = {
-    "warehouse/store.py",
+    "warehouse/file_engine.py",
+    "warehouse/lake_instance.py",
     "warehouse/publish.py",
     "warehouse/analysts_views.py",
     "warehouse/rewrite.py",

@@ -120,7 +120,12 @@ def test_every_view_that_is_named_is_one_for_analysts() -> None:
 
 
 def _no_properties() -> dict[str, str]:
-    return {"contact_property_columns": "", "property_columns": "", "property_names": ""}
+    return {
+        "contact_property_columns": "",
+        "property_columns": "",
+        "property_names": "",
+        "tables": "pipeline",
+    }
 
 
 def test_the_settings_shown_are_settings_that_load(tmp_path: Path) -> None:

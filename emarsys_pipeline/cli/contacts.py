@@ -104,9 +104,10 @@ def search(
     with _home(config) as home, working("searching everything that is stored"):
         findings = search_home(
             home.warehouse,
+            home.settings.home,
             texts=[text.lower() for text in texts],
             ids=ids or [],
-            folders=[each for each in home.folders if each != home.warehouse.directory],
+            folders=[each for each in home.folders if each != home.settings.home],
         )
     if as_json:
         tell_json([asdict(each) for each in findings])

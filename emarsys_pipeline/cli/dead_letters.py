@@ -102,7 +102,7 @@ def _warehouse(settings: Settings) -> Warehouse:
         settings.warehouse_directory,
         publish_interval_seconds=settings.publish.min_interval_seconds,
     )
-    if not warehouse.analytics_path.exists():
+    if not warehouse.is_published:
         errors.print(
             "[red]error:[/red] nothing has been imported yet: start with emarsys-pipeline ui"
         )

@@ -199,7 +199,7 @@ def _show(arrived: Arrived, seconds: dict[str, float], settings: Settings) -> No
     console.print(table("What arrived", ("what", "count"), rows))
     timings = [(name, f"{taken:.1f}") for name, taken in seconds.items()]
     console.print(table("Where the time went", ("stage", "seconds"), timings))
-    analytics = Warehouse(settings.warehouse_directory).analytics_path
+    analytics = Warehouse(settings.warehouse_directory).published_name
     if arrived.is_complete:
         console.print(
             "[green]Everything arrived:[/green] Emarsys shows each person's last decision."

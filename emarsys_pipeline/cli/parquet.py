@@ -36,7 +36,9 @@ def published_views(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str
     """The columns of each view for analysts."""
     rows = connection.execute(
         "select table_name, list(column_name order by column_index) from duckdb_columns()"
-        " where not internal and schema_name = 'main' group by table_name"
+        " where not internal"
+        " and database_name = current_database() and schema_name = current_schema()"
+        " group by table_name"
     ).fetchall()
     return dict(rows)
 

@@ -10,9 +10,9 @@ from emarsys_pipeline.warehouse import Warehouse
 def published_warehouse(settings: Settings) -> Warehouse:
     """The warehouse of these settings; ends the command with a message while there is no copy."""
     warehouse = Warehouse(settings.warehouse_directory)
-    if not warehouse.analytics_path.exists():
+    if not warehouse.is_published:
         errors.print(
-            f"[red]error:[/red] {warehouse.analytics_path} does not exist yet: nothing has been "
+            f"[red]error:[/red] {warehouse.published_name} does not exist yet: nothing has been "
             "imported; start with emarsys-pipeline ui, or try emarsys-pipeline demo",
             soft_wrap=True,
         )

@@ -83,9 +83,8 @@ def look(settings: Settings) -> Standing:
     warehouse = Warehouse(settings.warehouse_directory)
     newest = settings.windows.grid.newest_closed(utc_now())
     segments, outbox, rejected, taken = [], [], [], 0
-    published_at = None
-    if warehouse.analytics_path.exists():
-        published_at = datetime.fromtimestamp(warehouse.analytics_path.stat().st_mtime, tz=UTC)
+    published_at = warehouse.published_at
+    if published_at is not None:
         start = {"newest_window_start": None if newest is None else newest.start}
         with warehouse.read_published() as connection:
             segments = connection.execute(

@@ -2,8 +2,9 @@
 
 The only operation that rewrites the consent ledger. Steps, each of which may be repeated: the
 request is recorded; the warehouse is changed in one transaction, tombstones first; the inbox is
-cleaned; both DuckDB files are written anew; other files are cleaned; a search finds nothing; the
-request is removed. Killed at any step, it is finished by the next erasure or by ``resume``.
+cleaned; what the warehouse stores is written anew; other files are cleaned; a search finds
+nothing; the request is removed. Killed at any step, it is finished by the next erasure or by
+``resume``.
 
 What stays: the rows of the ledger, about nobody; salted members, so that identity ids stay; keyed
 hashes, so that the person does not come back; and how many rows went, by place.
@@ -39,7 +40,6 @@ from emarsys_pipeline.privacy.subject import (
 )
 from emarsys_pipeline.settings import Settings
 from emarsys_pipeline.warehouse import Warehouse, load_sql, quote
-from emarsys_pipeline.warehouse.tombstones import add_tombstone_macro, make_salt
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Home:
     @property
     def requests(self) -> Path:
         """The folder of erasures that have begun."""
-        return self.warehouse.directory / REQUESTS
+        return self.settings.home / REQUESTS
 
     @property
     def regions(self) -> list[str]:
@@ -94,7 +94,7 @@ class Home:
     @property
     def folders(self) -> list[Path]:
         """Where files may hold personal data: the home, and hand-over folders outside it."""
-        home = self.warehouse.directory
+        home = self.settings.home
         handed_over = self.settings.messaging.hand_over
         folders = [] if handed_over is None else [home / handed_over.folder]
         return [home, *(folder for folder in folders if not folder.is_relative_to(home))]
@@ -102,10 +102,8 @@ class Home:
     def databases(self) -> list[Path]:
         """Files with a way of their own to be cleaned, or without personal data."""
         return [
-            self.warehouse.path,
-            self.warehouse.analytics_path,
+            *self.warehouse.own_files,
             self.settings.inbox_path,
-            self.warehouse.salt_path,
         ]
 
 
@@ -139,9 +137,10 @@ def search_for(home: Home, subject: Subject, *, skipped: Sequence[Path] = ()) ->
     """Where the person is found in all that the home holds."""
     return search_home(
         home.warehouse,
+        home.settings.home,
         texts=subject.texts,
         ids=subject.ids,
-        folders=[folder for folder in home.folders if folder != home.warehouse.directory],
+        folders=[folder for folder in home.folders if folder != home.settings.home],
         skipped=[*skipped, *home.requests.glob("*")],
     )
 
@@ -195,11 +194,9 @@ def _sums(removed: dict[str, int]) -> tuple[int, int]:
 
 def erase_rows(home: Home, request: ErasureRequest, now: datetime) -> dict[str, int]:
     """Change the warehouse in one transaction: tombstones, salted members, then the rows."""
-    make_salt(home.warehouse.salt_path)
+    home.warehouse.make_salt()
     removed: dict[str, int] = {}
     with home.warehouse.write() as connection:
-        if connection.execute("select getvariable('erasure_salt') is null").fetchall()[0][0]:
-            add_tombstone_macro(connection, home.warehouse.salt_path)
         load_subject(connection, request.subject)
         _add_tombstones(connection, now)
         connection.execute(load_sql(__package__, "erased_members.sql", member_id=MEMBER_ID))

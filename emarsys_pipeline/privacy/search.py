@@ -30,6 +30,7 @@ class Finding:
 
 def search_home(
     warehouse: Warehouse,
+    home: Path,
     *,
     texts: Sequence[str],
     ids: Sequence[str] = (),
@@ -39,20 +40,19 @@ def search_home(
     """Look for texts (in lower case) and ids in every file of the home and of further folders.
 
     Args:
-        warehouse: its folder is the home.
+        warehouse: all that it stores is searched, wherever it is.
+        home: the folder of everything else.
         texts: found anywhere in a value or in the bytes of a file.
         ids: found as a whole value, or in quotation marks in a text file.
         folders: where hand-over files are, if outside.
         skipped: files that are left out.
     """
-    home = warehouse.directory
     findings: list[Finding] = []
-    if warehouse.path.exists():
-        with warehouse.read() as connection:
-            findings += _in_tables(connection, warehouse.path.name, texts, ids)
-    if warehouse.analytics_path.exists():
-        with warehouse.read_published() as connection:
-            findings += _in_tables(connection, warehouse.analytics_path.name, texts, ids)
+    for database in warehouse.databases():
+        with database.connect as connection:
+            findings += _in_tables(connection, database.name, texts, ids)
+    findings += [Finding(each.file, each.place, each.rows) for each in warehouse.remains(texts)]
+    own_names = tuple(path.name for path in warehouse.own_files)
     for path in all_files([home, *folders]):
         if path in skipped:
             continue
@@ -67,9 +67,7 @@ def search_home(
                     {"path": str(path), "texts": list(texts)},
                 ).fetchall()
             findings += [Finding(name, "rows", rows[0][0])] * (rows[0][0] > 0)
-        is_database = start == SQLITE_MAGIC or path.name.startswith(
-            (warehouse.path.name, warehouse.analytics_path.name)
-        )
+        is_database = start == SQLITE_MAGIC or path.name.startswith(own_names)
         if _is_in_bytes(path, texts, () if is_database else ids):
             findings.append(Finding(name, "bytes", 1))
     return sorted(set(findings))

@@ -5,8 +5,17 @@ copy, ``analytics.duckdb``, which is replaced whole. Nothing outside this folder
 file or names an engine.
 """
 
+from emarsys_pipeline.warehouse.lake import LakeError, LakeLocation, ObjectStore
 from emarsys_pipeline.warehouse.partitions import overwrite_partition
 from emarsys_pipeline.warehouse.sql import load_sql, quote
 from emarsys_pipeline.warehouse.store import Warehouse
 
-__all__ = ["Warehouse", "load_sql", "overwrite_partition", "quote"]
+__all__ = [
+    "LakeError",
+    "LakeLocation",
+    "ObjectStore",
+    "Warehouse",
+    "load_sql",
+    "overwrite_partition",
+    "quote",
+]

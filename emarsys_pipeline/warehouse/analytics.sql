@@ -1,6 +1,6 @@
 -- What analysts read: a star of views, each view and column commented. The file is called
 -- analytics, so analytics.contacts and plain contacts both find them; the tables behind them are in
--- the schema pipeline.
+-- the schema pipeline of that file; a lake has the same views over the tables that it is.
 
 -- one row per Emarsys contact
 create view contacts as
@@ -16,13 +16,13 @@ select
     readings.value as opt_in_value,
     readings.requested_at as opt_in_read_at
     {{ contact_property_columns }}
-from pipeline.current_contacts as contacts
-left join pipeline.identity_members as members
+from {{ tables }}.current_contacts as contacts
+left join {{ tables }}.identity_members as members
     on
         members.source = 'emarsys'
         and members.account = contacts.account
         and members.contact_id = contacts.contact_id
-left join pipeline.opt_in_readings as readings
+left join {{ tables }}.opt_in_readings as readings
     on readings.account = contacts.account and readings.contact_id = contacts.contact_id;
 
 comment on view contacts is 'One row per Emarsys contact ever imported, with its newest mapped values';
@@ -48,7 +48,7 @@ select
     phone_numbers,
     email_addresses
     {{ property_columns }}
-from pipeline.identities;
+from {{ tables }}.identities;
 
 comment on view identities is 'One row per person: the golden record over all linked contacts';
 comment on column identities.identity_id is 'Stable id: a hash of the first record of the person';
@@ -67,12 +67,12 @@ with alone as (
         identities.identity_id,
         identities.window_start,
         unnest([{{ property_names }}]::varchar[]) as property
-    from pipeline.identities
+    from {{ tables }}.identities
     where identities.emarsys_contacts + identities.platform_contacts = 1
 )
 
 select identity_id, property, source, account, contact_id, window_start as changed_window_start
-from pipeline.identity_property_sources
+from {{ tables }}.identity_property_sources
 union all
 select
     alone.identity_id,
@@ -82,8 +82,8 @@ select
     members.contact_id,
     alone.window_start as changed_window_start
 from alone
-inner join pipeline.identity_members as members using (identity_id)
-anti join pipeline.identity_property_sources as stored
+inner join {{ tables }}.identity_members as members using (identity_id)
+anti join {{ tables }}.identity_property_sources as stored
     on stored.identity_id = alone.identity_id
 where alone.property is not null;
 
@@ -97,7 +97,7 @@ comment on column identity_property_sources.changed_window_start is 'Start of th
 
 -- one row per record of an identity
 create view identity_members as
-select identity_id, source, account, contact_id, first_window_start from pipeline.identity_members;
+select identity_id, source, account, contact_id, first_window_start from {{ tables }}.identity_members;
 
 comment on view identity_members is 'One row per contact of either side: the person that it belongs to now';
 comment on column identity_members.identity_id is 'Joins identities';
@@ -108,7 +108,7 @@ comment on column identity_members.first_window_start is 'Start of the window th
 
 -- one row per merge or split
 create view identity_events as
-select window_start, event, identity_id, other_identity_id, records from pipeline.identity_events;
+select window_start, event, identity_id, other_identity_id, records from {{ tables }}.identity_events;
 
 comment on view identity_events is 'One row per merge or split of two identities';
 comment on column identity_events.window_start is 'Start of the window whose stitching did it';
@@ -120,7 +120,7 @@ comment on column identity_events.records is 'Contacts that moved';
 -- one row per change of a contact in a segment
 create view segment_changes as
 select account, segment_id, window_start, contact_id, operation, changed_fields
-from pipeline.mapped_contacts;
+from {{ tables }}.mapped_contacts;
 
 comment on view segment_changes is 'One row per contact that entered, changed in or left a segment in a window';
 comment on column segment_changes.account is 'Account name from the settings';
@@ -137,7 +137,7 @@ select
     resolved_by, occurred_at, received_at, event_id, account, contact_id, delta_id, attempt,
     old_value, value, reason, outcome, http_status, reply_code, reply_text, left_identity_id,
     joined_identity_id
-from pipeline.consent_steps;
+from {{ tables }}.consent_steps;
 
 comment on view consent_history is 'One row per step in a person''s consent: decision, delta, request, its answer, drift, merge or split; in order by happened_at, step_number, delta_id, attempt';
 comment on column consent_history.identity_id is 'The person it speaks for; null while nobody is known';
@@ -168,7 +168,7 @@ comment on column consent_history.joined_identity_id is 'Of a merge or split: th
 
 -- one row per person and channel
 create view consent_status as
-select identity_id, channel, status, event_id, occurred_at, received_at from pipeline.consent_status;
+select identity_id, channel, status, event_id, occurred_at, received_at from {{ tables }}.consent_status;
 
 comment on view consent_status is 'One row per person and channel: the decision that holds';
 comment on column consent_status.identity_id is 'Joins identities';
@@ -184,7 +184,7 @@ select
     window_start, delta_id, account, contact_id, identity_id, old_value, new_value, reason,
     event_id, derived_at, outcome, attempts, is_retryable, retry_at, http_status, reply_code,
     reply_text, remedy, intended_at, settled_at
-from pipeline.opt_in_deliveries;
+from {{ tables }}.opt_in_deliveries;
 
 comment on view opt_in_deliveries is 'One row per opt-in value that had to reach Emarsys, and where its delivery stands';
 comment on column opt_in_deliveries.window_start is 'Start of the window that derived it';
@@ -215,7 +215,7 @@ select
     platform_contact_ids, phone_numbers, email_addresses, properties, changed_properties,
     derived_at, outcome, attempts, is_retryable, retry_at, http_status, reply_text, remedy,
     intended_at, settled_at
-from pipeline.contact_upsert_deliveries;
+from {{ tables }}.contact_upsert_deliveries;
 
 comment on view contact_upserts is 'One row per new, changed or retired golden record that the messaging side had to learn of, and where its delivery over HTTP stands';
 comment on column contact_upserts.window_start is 'Start of the window whose stitching wrote the golden record';
@@ -243,7 +243,7 @@ comment on column contact_upserts.settled_at is 'When its outcome was known, UTC
 -- one row per value that could not be converted
 create view rejected_values as
 select account, segment_id, window_start, contact_id, property, field_id, raw_value, reason
-from pipeline.rejected_values;
+from {{ tables }}.rejected_values;
 
 comment on view rejected_values is 'One row per delivered value that could not be converted; its contact lives on without it';
 comment on column rejected_values.account is 'Account name from the settings';
@@ -258,7 +258,7 @@ comment on column rejected_values.reason is 'Why it could not be converted';
 -- one row per link that is held back
 create view quarantined_links as
 select window_start, kind, value, records, reason, source, account, contact_id, decision_id
-from pipeline.quarantined_links;
+from {{ tables }}.quarantined_links;
 
 comment on view quarantined_links is 'One row per identifier that links nobody, and per contact that an identifier does not link';
 comment on column quarantined_links.window_start is 'Start of the newest stitched window';
@@ -279,8 +279,8 @@ select
     decisions.other_source, decisions.other_account, decisions.other_contact_id, decisions.kind,
     decisions.value, decisions.revoked_decision_id, decisions.window_start,
     in_force.decision_id is not null as is_in_force
-from pipeline.identity_decisions as decisions
-left join pipeline.decisions_in_force as in_force using (decision_id);
+from {{ tables }}.identity_decisions as decisions
+left join {{ tables }}.decisions_in_force as in_force using (decision_id);
 
 comment on view identity_decisions is 'One row per decision of a person about identities: the ledger';
 comment on column identity_decisions.decision_id is 'Id, for emarsys-pipeline identities revoke';
@@ -306,7 +306,7 @@ create view identity_paths as
 with recursive links as (
     select identity_id, concat_ws(':', source, nullif(account, ''), contact_id) as contact, kind,
         value, words
-    from pipeline.identity_links
+    from {{ tables }}.identity_links
 ),
 
 steps as (
@@ -358,7 +358,7 @@ create view segment_imports as
 select
     account, segment_id, window_start, mode, requested_at, landed_at, members, rows_delivered,
     entered, departed, changed, api_calls, bytes_downloaded, seconds
-from pipeline.segment_imports;
+from {{ tables }}.segment_imports;
 
 comment on view segment_imports is 'One row per landed import of a segment in a window';
 comment on column segment_imports.account is 'Account name from the settings';
@@ -381,7 +381,7 @@ create view automation_events as
 select
     window_start, message_id, inbox_sequence, received_at, occurred_at, account, event_name,
     identity_id, resolved_by, contact_id, external_id, program_id, contact_list_id, payload, source
-from pipeline.resolved_automation_events;
+from {{ tables }}.resolved_automation_events;
 
 comment on view automation_events is 'One row per call of a webhook node in an Emarsys automation';
 comment on column automation_events.window_start is 'Start of the window in which it arrived';
@@ -406,8 +406,8 @@ select
     drift.account, drift.contact_id, drift.identity_id, drift.expected, drift.found,
     drift.found_at, drift.event_id,
     min(repairs.settled_at) filter (repairs.outcome = 'accepted') as repaired_at
-from pipeline.opt_in_drift as drift
-left join pipeline.opt_in_deliveries as repairs
+from {{ tables }}.opt_in_drift as drift
+left join {{ tables }}.opt_in_deliveries as repairs
     on
         repairs.account = drift.account
         and repairs.contact_id = drift.contact_id

@@ -58,9 +58,7 @@ def property_columns(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     rows = connection.execute(
-        "select column_name, lower(data_type) from duckdb_columns()"
-        " where table_name = $table and not internal and database_name = current_database()",
-        {"table": table},
+        "select name, lower(type) from pragma_table_info($table)", {"table": table}
     ).fetchall()
     return dict(rows)
 

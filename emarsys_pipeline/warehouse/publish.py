@@ -81,23 +81,25 @@ class PublishedCopy:
 
     def publish(self, open_warehouse: Opener) -> None:
         """Replace the published file by the warehouse's last commit, in one step for readers."""
-        building = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        self._remove_leftovers()
-        try:
-            with open_warehouse() as connection:
-                properties = property_columns(connection)
-                _copy_tables(connection, building)
-            _create_views(building, properties)
-            with building.open("rb") as file:
-                os.fsync(file.fileno())
-            building.replace(self.path)
-        finally:
-            building.unlink(missing_ok=True)
+        write_copy(open_warehouse, self.path)
         self._marker.unlink(missing_ok=True)
 
-    def _remove_leftovers(self) -> None:
-        for leftover in self.path.parent.glob(f"{self.path.name}.*.tmp*"):
-            leftover.unlink(missing_ok=True)
+
+def write_copy(open_warehouse: Opener, path: Path) -> None:
+    """Write the analysts' tables and views into a file, in one step for its readers."""
+    building = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    for leftover in path.parent.glob(f"{path.name}.*.tmp*"):
+        leftover.unlink(missing_ok=True)
+    try:
+        with open_warehouse() as connection:
+            properties = property_columns(connection)
+            _copy_tables(connection, building)
+        _create_views(building, properties)
+        with building.open("rb") as file:
+            os.fsync(file.fileno())
+        building.replace(path)
+    finally:
+        building.unlink(missing_ok=True)
 
 
 def _copy_tables(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
@@ -132,27 +134,29 @@ def _create_views(path: Path, properties: list[str]) -> None:
 
 def create_views(connection: duckdb.DuckDBPyConnection, properties: list[str]) -> None:
     """Make the commented views over the copied tables, with a column per property."""
-    columns = "".join(f", {quote(name)}" for name in properties)
-    prefixed = "".join(f", contacts.{quote(name)}" for name in properties)
-    names = ", ".join(
-        f"case when identities.{quote(name)} is not null then {_text_literal(name)} end"
-        for name in properties
-    )
     connection.execute(load_sql(__package__, "views.sql", tables="pipeline"))
-    connection.execute(
-        load_sql(
-            __package__,
-            "analytics.sql",
-            property_columns=columns,
-            contact_property_columns=prefixed,
-            property_names=names,
-        )
-    )
+    connection.execute(analysts_views_sql(properties, tables="pipeline"))
     for view in ("contacts", "identities"):
         for name in properties:
             column = f"{view}.{quote(name)}"
             comment = f"'Mapped property {name}'"
             connection.execute(" ".join(["comment on column", column, "is", comment]))
+
+
+def analysts_views_sql(properties: list[str], *, tables: str) -> str:
+    """The statements that make the analysts' views over the tables of this schema."""
+    names = ", ".join(
+        f"case when identities.{quote(name)} is not null then {_text_literal(name)} end"
+        for name in properties
+    )
+    return load_sql(
+        __package__,
+        "analytics.sql",
+        tables=tables,
+        property_columns="".join(f", {quote(name)}" for name in properties),
+        contact_property_columns="".join(f", contacts.{quote(name)}" for name in properties),
+        property_names=names,
+    )
 
 
 def _literal(path: Path) -> str:

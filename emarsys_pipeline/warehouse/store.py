@@ -1,53 +1,47 @@
-"""The warehouse: one DuckDB file, one writer at a time, a published copy for readers."""
+"""The warehouse: one writer at a time, whole transactions, and what readers see."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from emarsys_pipeline.warehouse import migrate, publish
-from emarsys_pipeline.warehouse.locks import exclusive_lock
-from emarsys_pipeline.warehouse.rewrite import rewrite_file
-from emarsys_pipeline.warehouse.tombstones import add_tombstone_macro
-
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
+from emarsys_pipeline.warehouse.engine import Engine, StoredDatabase, StoredText
+from emarsys_pipeline.warehouse.file_engine import FileEngine
+from emarsys_pipeline.warehouse.lake import LakeLocation
 
 
 class Warehouse:
-    """Opens the warehouse file late and closes it early, so that no process keeps it to itself.
+    """The tables of all stages, wherever they are.
 
     Args:
-        directory: the folder of ``warehouse.duckdb``, ``analytics.duckdb`` and the lock files;
-            made when it is missing.
-        publish_interval_seconds: the published copy is replaced at most this often.
+        place: a folder for one DuckDB file on this machine, or the lake that several machines
+            share.
+        publish_interval_seconds: the analysts' copy of a file is replaced at most this often; a
+            lake needs no copy.
     """
 
-    def __init__(self, directory: Path, *, publish_interval_seconds: float = 30.0) -> None:
-        self.directory = directory
-        self.path = directory / "warehouse.duckdb"
-        self.analytics_path = directory / "analytics.duckdb"
-        self.salt_path = directory / "erasure.salt"
-        self._locks = directory / "locks"
-        self._published = publish.PublishedCopy(
-            self.analytics_path,
-            pending_marker=directory / "publish.pending",
-            interval_seconds=publish_interval_seconds,
-        )
-        self._held_by = threading.local()
+    def __init__(
+        self, place: Path | LakeLocation, *, publish_interval_seconds: float = 30.0
+    ) -> None:
+        self.place = place
+        self._engine = _engine(place, publish_interval_seconds)
 
     def migrate(self) -> None:
-        """Bring the schema up to date, and publish when there is no published copy yet."""
-        with self._locked():
-            with self._open() as connection:
-                migrated = migrate.migrate(connection)
-            if migrated or not self.analytics_path.exists():
-                self._published.mark_pending()
-                self._published.publish(self._open)
+        """Bring the schema up to date, and publish when nothing is published yet."""
+        self._engine.migrate()
+
+    def prepare(self) -> None:
+        """What a run does before it uses the tables.
+
+        A file is migrated. A lake is migrated in one deploy step, and here it is only looked at,
+        since machines that change the schema at the same time would fail.
+
+        Raises:
+            LakeError: the lake is not made, or its schema is older than this package.
+        """
+        self._engine.prepare()
 
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -57,52 +51,40 @@ class Warehouse:
         the commit the analysts' copy is replaced, unless that happened within the interval; then
         it is left pending for :meth:`publish_pending`.
         """
-        with self._locked():
-            with self._open() as connection:
+        with self._engine.only_writer():
+            with self._engine.connect() as connection:
                 connection.begin()
                 try:
                     yield connection
+                    self._engine.before_commit(connection)
                 except BaseException:
                     connection.rollback()
                     raise
-                self._published.mark_pending()
                 connection.commit()
-            if self._published.is_due():
-                self._published.publish(self._open)
+            self._engine.after_commit()
 
-    @contextmanager
-    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that sees the last commit; it waits for, and holds up, the writer."""
-        with self._locked(), self._open() as connection:
-            yield connection
+    def read(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection that sees the last commit; with a file, it takes turns with the writer."""
+        return self._engine.read()
 
-    @contextmanager
-    def read_published(self, *, schema: str = "pipeline") -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to the published copy; it never waits for anybody.
+    def read_published(
+        self, *, schema: str = "pipeline"
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection to what is published; it never waits for anybody.
 
         Args:
             schema: where unqualified names are looked up: ``main`` holds the analysts' views,
                 ``pipeline`` the tables behind them.
         """
-        connection = duckdb.connect(str(self.analytics_path), read_only=True, config=_CONFIG)
-        try:
-            connection.execute("set TimeZone = 'UTC'")
-            connection.execute("set search_path = $schema", {"schema": schema})
-            yield connection
-        finally:
-            connection.close()
+        return self._engine.connect_published(schema)
 
-    @contextmanager
-    def push_lock(self, account: str) -> Iterator[None]:
+    def push_lock(self, account: str) -> AbstractContextManager[None]:
         """Be the only one who writes opt-in values to this Emarsys account."""
-        with exclusive_lock(self._locks / f"push-{account}.lock"):
-            yield
+        return self._engine.only_holder(f"push-{account}")
 
-    @contextmanager
-    def messaging_lock(self) -> Iterator[None]:
+    def messaging_lock(self) -> AbstractContextManager[None]:
         """Be the only one who tells the messaging platform of contacts."""
-        with exclusive_lock(self._locks / "messaging.lock"):
-            yield
+        return self._engine.only_holder("messaging")
 
     def publish_pending(self, *, at_once: bool = False) -> bool:
         """Publish the last commit if it is not published yet.
@@ -113,42 +95,53 @@ class Warehouse:
         Returns:
             Whether the published copy was replaced.
         """
-        if not self._published.is_pending() or not (at_once or self._published.is_due()):
-            return False
-        with self._locked():
-            # Somebody else may have published while this process waited.
-            if not self._published.is_pending():
-                return False
-            self._published.publish(self._open)
-        return True
+        return self._engine.publish_pending(at_once=at_once)
+
+    def write_copy(self, path: Path) -> None:
+        """Write what analysts see into one DuckDB file, replaced in one step for its readers."""
+        self._engine.write_copy(path)
 
     def rewrite(self) -> None:
-        """Write both files anew, so that no byte of deleted rows is left in them.
+        """Leave no byte of deleted rows in what is stored; old states can be read no longer."""
+        self._engine.rewrite()
 
-        A kill leaves the old file or the new one. Readers of the published copy notice nothing.
-        """
-        with self._locked():
-            rewrite_file(self.path, _CONFIG)
-            self._published.mark_pending()
-            self._published.publish(self._open)
+    def make_salt(self) -> None:
+        """Make the salt of the tombstones unless it is there."""
+        self._engine.make_salt()
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        if getattr(self._held_by, "this_thread", False):
-            raise RuntimeError("this thread has the warehouse open already")
-        with exclusive_lock(self._locks / "warehouse.lock"):
-            self._held_by.this_thread = True
-            try:
-                yield
-            finally:
-                self._held_by.this_thread = False
+    @property
+    def is_published(self) -> bool:
+        """Whether there is something for analysts to see."""
+        return self.published_at is not None
 
-    @contextmanager
-    def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = duckdb.connect(str(self.path), config=_CONFIG)
-        try:
-            connection.execute("set TimeZone = 'UTC'")
-            add_tombstone_macro(connection, self.salt_path)
-            yield connection
-        finally:
-            connection.close()
+    @property
+    def published_at(self) -> datetime | None:
+        """When what analysts see was last replaced; None while there is nothing to see."""
+        return self._engine.published_at
+
+    @property
+    def published_name(self) -> str:
+        """What analysts open, as people know it: a file, or the lake."""
+        return self._engine.published_name
+
+    @property
+    def own_files(self) -> Collection[Path]:
+        """Files of this machine that are changed through the warehouse only."""
+        return self._engine.own_files
+
+    def databases(self) -> Sequence[StoredDatabase]:
+        """Everything that is stored and exists, for who has to look at every row."""
+        return self._engine.databases()
+
+    def remains(self, texts: Sequence[str]) -> Sequence[StoredText]:
+        """Where texts (in lower case) are left outside the tables and the own files."""
+        return self._engine.remains(texts)
+
+
+def _engine(place: Path | LakeLocation, publish_interval_seconds: float) -> Engine:
+    if isinstance(place, Path):
+        return FileEngine(place, publish_interval_seconds=publish_interval_seconds)
+    # Its libraries come with an extra, which one machine does not need.
+    from emarsys_pipeline.warehouse.lake_engine import LakeEngine
+
+    return LakeEngine(place)

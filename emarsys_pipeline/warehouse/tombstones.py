@@ -1,9 +1,9 @@
 """Tombstones: keyed hashes of erased identifiers, which stop them from coming back.
 
-The key is a salt of this installation in a file of its own. SQL computes a tombstone with the macro
-``tombstone_of(kind, value)``, which every connection has once the salt exists. Kinds: ``emarsys``
-(account, chr(31), contact id), ``platform`` (the messaging side's contact id), ``phone``,
-``email`` (both normalised) and ``event`` (the id of a consent event).
+The key is a salt of this installation, kept apart from the tables. SQL computes a tombstone with
+the macro ``tombstone_of(kind, value)``, which every connection has once the salt exists. Kinds:
+``emarsys`` (account, chr(31), contact id), ``platform`` (the messaging side's contact id),
+``phone``, ``email`` (both normalised) and ``event`` (the id of a consent event).
 """
 
 import os
@@ -19,26 +19,38 @@ class SaltMissingError(Exception):
     """There are tombstones, and the file with the salt that they were made with is gone."""
 
 
-def make_salt(path: Path) -> None:
-    """Make the salt unless it is there; only its owner may read it."""
+def new_salt() -> str:
+    """A salt that nobody has had before, in hexadecimal digits."""
+    return secrets.token_hex(SALT_BYTES)
+
+
+def make_salt_file(path: Path) -> None:
+    """Make the salt's file unless it is there; only its owner may read it."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(SALT_BYTES))
+        file.write(new_salt())
         file.flush()
         os.fsync(file.fileno())
 
 
-def add_tombstone_macro(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def read_salt(path: Path) -> str | None:
+    """The salt in this file; None if there is no file."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+
+
+def add_tombstone_macro(connection: duckdb.DuckDBPyConnection, salt: str | None) -> None:
     """Give this connection ``tombstone_of(kind, value)``, if there is a salt.
 
     The salt stays in the connection's memory: the macro is temporary and the database holds none.
     """
-    if not path.exists():
+    if salt is None:
         return
-    salt = path.read_text(encoding="ascii").strip()
     # Set by statement, as variables take no parameters; hexadecimal digits cannot end the literal.
     connection.execute(" ".join(["set variable erasure_salt =", f"'{int(salt, 16):064x}'"]))
     connection.execute(

@@ -6,9 +6,9 @@ import pytest
 
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_contact, add_platform_contact, window
 from emarsys_pipeline_tests.cli.running import SETTINGS, WSSE, Run, make_run
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 PHONE = "+491701234567"
 

@@ -5,7 +5,6 @@ import pytest
 from emarsys_pipeline.defs.identities.checks import merges_as_usual
 from emarsys_pipeline.defs.identities.report import identity_report
 from emarsys_pipeline.settings import StitchingSettings
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_contact, window
 from emarsys_pipeline_tests.stages.test_identity_decisions import (
     add_conflict,
@@ -14,6 +13,7 @@ from emarsys_pipeline_tests.stages.test_identity_decisions import (
     groups,
     stitch,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 
 def test_the_report_shows_sizes_quarantine_and_masked_identifiers(warehouse: Warehouse) -> None:

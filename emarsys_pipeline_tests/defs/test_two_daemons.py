@@ -72,7 +72,7 @@ def test_each_decision_is_written_once_and_in_order_though_two_daemons_run(
     warehouse = Warehouse(home)
 
     def people() -> int:
-        if not warehouse.analytics_path.exists():
+        if not warehouse.is_published:
             return 0
         with warehouse.read_published() as connection:
             ((count,),) = connection.execute("select count(*) from identities").fetchall()

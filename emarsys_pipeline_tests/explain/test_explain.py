@@ -15,8 +15,8 @@ from emarsys_pipeline.explain import (
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
 from emarsys_pipeline.stages.stitched_identities.ledger import Contact, Decision, add_decisions
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_consent, add_contact, add_platform_contact, window
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 MOBILE = "+491701234567"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

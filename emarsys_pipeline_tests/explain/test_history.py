@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from emarsys_pipeline.explain import Step, explain
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import (
     add_consent,
     add_contact,
@@ -16,6 +15,7 @@ from emarsys_pipeline_tests.builders import (
 )
 from emarsys_pipeline_tests.cli.running import SETTINGS, WSSE, make_run
 from emarsys_pipeline_tests.stages.deciding import add_field, derive, rows, stitch
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 MOBILE, MAIL = "+491701234567", "lena@example.org"
 START = window(0).start

@@ -185,7 +185,7 @@ def _fill_outbox(store: Warehouse) -> None:
 
 
 def _fill_files(home: Home) -> None:
-    folder = home.warehouse.directory
+    folder = home.settings.home
     (folder / "downloads").mkdir()
     (folder / "downloads" / "left.csv").write_text(
         f"user_id,email\n700001,{LENA_MAIL}\n700003,{OTTO_MAIL}\n"

@@ -40,7 +40,7 @@ def run(
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     path = tmp_path / "settings.yaml"
-    path.write_text(SETTINGS.format(home=home.warehouse.directory))
+    path.write_text(SETTINGS.format(home=home.settings.home))
     monkeypatch.setenv("EMARSYS_PIPELINE_CONFIG", str(path))
     monkeypatch.setenv("COLUMNS", "150")
     return make_run(capsys, monkeypatch)

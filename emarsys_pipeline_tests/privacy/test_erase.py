@@ -40,7 +40,7 @@ STEPS = ("rows", "inbox", "databases", "files", "end")
 
 
 def found(home: Home) -> list[str]:
-    findings = search_home(home.warehouse, texts=LENA_TEXTS, ids=LENA_IDS)
+    findings = search_home(home.warehouse, home.settings.home, texts=LENA_TEXTS, ids=LENA_IDS)
     return [f"{each.file}: {each.place}" for each in findings]
 
 
@@ -224,7 +224,7 @@ def test_an_erasure_killed_at_any_step_is_finished_by_the_next_run(home: Home, s
     killed = subprocess.run(  # noqa: S603 - our own
         [
             *(sys.executable, "-m", "emarsys_pipeline_tests.privacy.people"),
-            *(str(home.warehouse.directory), str(step)),
+            *(str(home.settings.home), str(step)),
         ],
         check=False,
     )

@@ -7,8 +7,8 @@ import pytest
 
 from emarsys_pipeline.emarsys import EmarsysClient, RetrySettings, WsseCredentials
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.importing import Importer
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 
 @pytest.fixture(scope="package")

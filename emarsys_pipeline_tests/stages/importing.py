@@ -7,8 +7,8 @@ from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.settings import AccountSettings, ImportSettings
 from emarsys_pipeline.stages.mapped_contacts import map_segment
 from emarsys_pipeline.stages.raw_segment_exports import SegmentImported, import_account
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.landed_rows import make_account, window
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 READERS, CUSTOMERS, EMPTY, SINGLE = "100400101", "100400102", "100400103", "100400104"
 COMBINED = "100400106"

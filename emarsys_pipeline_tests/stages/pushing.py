@@ -13,9 +13,9 @@ from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.settings import PushSettings
 from emarsys_pipeline.stages.opt_in_pushes import OptInPushed, make_refresh, push_account
 from emarsys_pipeline.stages.opt_in_pushes.intents import Refresh
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import GRID, add_contact
 from emarsys_pipeline_tests.stages.deciding import ACCOUNT, FIELD, add_field, rows, stitch
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 # Longer than a drain takes: a retry is for the next one, which tests let happen later.
 QUICK = PushSettings(settle_after_seconds=0, retry_base_seconds=20)

@@ -1,6 +1,5 @@
 """Consent of two people who were taken for one: after a split, each has the own decisions again."""
 
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_consent, add_contact, add_platform_contact
 from emarsys_pipeline_tests.stages.deciding import (
     NOW,
@@ -14,6 +13,7 @@ from emarsys_pipeline_tests.stages.deciding import (
     stitch,
 )
 from emarsys_pipeline_tests.stages.test_identity_decisions import decide, groups, shop
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 STATUS = (
     "select string_agg(contact_id, ' ' order by contact_id), status, event_id"

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from emarsys_pipeline.inbox import ConsentMessage, Inbox
 from emarsys_pipeline.stages.consent_events import ConsentEventsIngested, ingest_consent_events
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import (
     add_consent,
     add_contact,
@@ -20,6 +19,7 @@ from emarsys_pipeline_tests.builders import (
 )
 from emarsys_pipeline_tests.reference import Decision, fold
 from emarsys_pipeline_tests.stages.deciding import OTHER_PHONE, PHONE, rows, stitch
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 NOON = window(0).start + timedelta(hours=1)
 LEDGER = "from consent_events order by inbox_sequence"

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 import emarsys_pipeline
 from emarsys_pipeline.inbox import Inbox, parse_message
 from emarsys_pipeline.stages.consent_events import ingest_consent_events
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_consent, add_contact, window
 from emarsys_pipeline_tests.reference import Decision, fold, union_find
 from emarsys_pipeline_tests.stages.deciding import (
@@ -32,6 +31,7 @@ from emarsys_pipeline_tests.stages.deciding import (
     settle,
     stitch,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 CONTACTS = ("1", "2", "3", "4")
 PHONES = tuple(f"+491510000000{number}" for number in range(4))

@@ -15,7 +15,6 @@ from emarsys_pipeline.stages.contact_upsert_pushes import (
     revive_dead_letters,
 )
 from emarsys_pipeline.stages.contact_upsert_pushes.send import AllRefusedError
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_platform_contact
 from emarsys_pipeline_tests.stages.deciding import rows
 from emarsys_pipeline_tests.stages.upserting import (
@@ -27,6 +26,7 @@ from emarsys_pipeline_tests.stages.upserting import (
     push_with,
     stitch,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 SIZE = 6
 

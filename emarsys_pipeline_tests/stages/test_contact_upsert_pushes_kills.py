@@ -10,7 +10,6 @@ import pytest
 from emarsys_pipeline.messaging import MessagingClient
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.stages.contact_upsert_pushes import push
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.upserting import PUT, QUICK, Crowd, push_with
 from emarsys_pipeline_tests.warehouse.processes import (
     finish,
@@ -20,6 +19,7 @@ from emarsys_pipeline_tests.warehouse.processes import (
     started,
     wait_for,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 SIZE = 12
 Place = tuple[Path, str, str]

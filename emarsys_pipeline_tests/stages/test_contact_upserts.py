@@ -14,11 +14,11 @@ from emarsys_pipeline.settings import AccountSettings, HandOverSettings
 from emarsys_pipeline.stages.contact_upserts import ContactUpsertsDerived, hand_over
 from emarsys_pipeline.stages.contact_upserts.hand_over import hand_over_path
 from emarsys_pipeline.stages.platform_contacts import ingest_platform_contacts
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_platform_contact, window
 from emarsys_pipeline_tests.stages import landed_rows
 from emarsys_pipeline_tests.stages.deciding import add_field, rows
 from emarsys_pipeline_tests.stages.upserting import add_person, derive, stitch
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 A, B = "+4915100000001", "+4915100000002"
 NOTHING = ContactUpsertsDerived()

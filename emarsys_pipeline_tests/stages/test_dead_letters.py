@@ -15,7 +15,6 @@ from emarsys_pipeline.stages.opt_in_pushes import (
     push_account,
     replay_dead_letters,
 )
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline_tests.builders import add_contact
 from emarsys_pipeline_tests.stages.deciding import FIELD, add_field, make_account, rows, stitch
@@ -27,6 +26,7 @@ from emarsys_pipeline_tests.stages.pushing import (
     phone_of,
     refresh_from,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 PUT = "PUT contact"
 SIZE = 4

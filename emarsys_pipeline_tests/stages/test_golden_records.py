@@ -4,10 +4,10 @@ import pytest
 
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline_tests.builders import add_contact, add_platform_contact, window
 from emarsys_pipeline_tests.stages.deciding import PHONE, rows
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 
 @pytest.mark.parametrize("name", ["source", "preference", "kind", "value", "order", "status"])

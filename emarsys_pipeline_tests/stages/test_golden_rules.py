@@ -6,10 +6,10 @@ import pytest
 
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline_tests.builders import add_contact, add_platform_contact, window
 from emarsys_pipeline_tests.stages.deciding import PHONE, rows
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 TYPES = {"first_name": "varchar", "city": "varchar"}
 SOURCES = "select property, source, account, contact_id from identity_property_sources order by all"

@@ -17,9 +17,9 @@ from emarsys_pipeline.stages.stitched_identities.ledger import (
     add_decisions,
 )
 from emarsys_pipeline.stages.stitched_identities.splits import cut_between
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import GRID, add_contact, add_platform_contact, window
 from emarsys_pipeline_tests.stages.deciding import rows
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTES = count()

@@ -9,7 +9,6 @@ from emarsys_pipeline.stages.stitched_identities.preview import (
     Sizes,
     preview_identities,
 )
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.deciding import rows
 from emarsys_pipeline_tests.stages.test_identity_decisions import (
     add_contacts,
@@ -18,6 +17,7 @@ from emarsys_pipeline_tests.stages.test_identity_decisions import (
     shop,
     stitch,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 DEFAULT = StitchingSettings()
 

@@ -13,7 +13,6 @@ from emarsys_pipeline.stages.mapped_contacts import (
     mapping,
 )
 from emarsys_pipeline.stages.raw_segment_exports import UnknownFieldError
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.landed_rows import (
     SEGMENT,
     make_account,
@@ -22,6 +21,7 @@ from emarsys_pipeline_tests.stages.landed_rows import (
     table,
     window,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 MAPPED = (
     "select contact_id, operation, changed_fields, email, mobile, first_name, phone_numbers,"

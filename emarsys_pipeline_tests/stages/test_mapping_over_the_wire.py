@@ -8,7 +8,6 @@ import pytest
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.stages.mapped_contacts import map_segment
 from emarsys_pipeline.stages.raw_segment_exports import UnknownFieldError
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.importing import CUSTOMERS, Importer, landed, members_of
 from emarsys_pipeline_tests.stages.landed_rows import (
     SEGMENT,
@@ -18,6 +17,7 @@ from emarsys_pipeline_tests.stages.landed_rows import (
     table,
     window,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 # By id, string id (also in capitals) and name; several names are not unique, their ids are.
 FIELDS: list[dict[str, Any]] = [

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from emarsys_pipeline.stages.opt_in_deltas import OptInDeltasDerived, OptInFieldError
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_consent, add_contact, window
 from emarsys_pipeline_tests.stages.deciding import (
     FIELD,
@@ -22,6 +21,7 @@ from emarsys_pipeline_tests.stages.deciding import (
     settle,
     stitch,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 NOTHING = OptInDeltasDerived(
     derived=0, by_reason={}, refused_accounts={}, unresolved_events=0, unknown_status=0

@@ -21,10 +21,10 @@ from emarsys_pipeline.settings.accounts import MAX_VALUE_LENGTH, OptInSettings
 from emarsys_pipeline.stages.consent_events import ingest_consent_events
 from emarsys_pipeline.stages.opt_in_deltas import OptInFieldError
 from emarsys_pipeline.stages.opt_in_pushes import OptInPushed, count_dead_letters, outbox_due
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import GRID
 from emarsys_pipeline_tests.stages.deciding import ACCOUNT, derive, rows
 from emarsys_pipeline_tests.stages.pushing import GRANTED, WITHDRAWN, Outbox
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 PUT = "PUT contact"
 SIZE = 6

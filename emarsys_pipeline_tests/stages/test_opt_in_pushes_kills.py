@@ -11,7 +11,6 @@ from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.stages.opt_in_pushes import push
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.pushing import (
     GRANTED,
     QUICK,
@@ -28,6 +27,7 @@ from emarsys_pipeline_tests.warehouse.processes import (
     started,
     wait_for,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 PUT = "PUT contact"
 SIZE = 12
@@ -41,8 +41,9 @@ def outbox(warehouse: Warehouse, sandbox: Sandbox, client: EmarsysClient, tmp_pa
 
 def place_of(outbox: Outbox) -> Place:
     sandbox = outbox.sandbox
-    directory = outbox.warehouse.directory
-    return directory, outbox.inbox.path, sandbox.url, sandbox.username, sandbox.secret
+    directory, inbox = outbox.warehouse.directory, outbox.inbox.place
+    assert isinstance(inbox, Path)
+    return directory, inbox, sandbox.url, sandbox.username, sandbox.secret
 
 
 def push_from(place: Place, batch_size: int = 4) -> None:

@@ -11,9 +11,9 @@ from emarsys_pipeline.stages.platform_contacts import (
     PlatformContactsIngested,
     ingest_platform_contacts,
 )
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import window
 from emarsys_pipeline_tests.stages.deciding import rows, stitch
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 RECEIVED = window(0).start + timedelta(hours=2)
 TABLE = "from platform_contacts order by inbox_sequence"

@@ -8,7 +8,6 @@ import pytest
 from emarsys_pipeline.emarsys import EmarsysClient, errors
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.stages.raw_segment_exports import UnknownSegmentError, resolve_segments
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.importing import (
     COMBINED,
     CUSTOMERS,
@@ -22,6 +21,7 @@ from emarsys_pipeline_tests.stages.importing import (
     members_of,
 )
 from emarsys_pipeline_tests.stages.landed_rows import make_account, table, window
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 
 @pytest.mark.parametrize("has_user_id", [False, True], ids=["without user_id", "with user_id"])

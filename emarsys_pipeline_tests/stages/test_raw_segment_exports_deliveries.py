@@ -21,11 +21,11 @@ from emarsys_pipeline.stages.raw_segment_exports import (
     WrongDeliveryError,
     import_account,
 )
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.histories import make_history_account, random_contact
 from emarsys_pipeline_tests.stages.landed_rows import table, window
 from emarsys_pipeline_tests.stages.memory_account import MemoryAccount
 from emarsys_pipeline_tests.stages.resident_warehouse import ResidentWarehouse
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 Spoil = Callable[[bytes], bytes]
 REFUSALS = (IncompleteExportError, SuspiciousDeliveryError, WrongDeliveryError)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from emarsys_pipeline.settings import ImportSettings
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.histories import (
     SEGMENTS,
     History,
@@ -21,6 +20,7 @@ from emarsys_pipeline_tests.stages.histories import (
 from emarsys_pipeline_tests.stages.landed_rows import table, window
 from emarsys_pipeline_tests.stages.memory_account import MemoryAccount
 from emarsys_pipeline_tests.stages.resident_warehouse import ResidentWarehouse
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 HISTORIES = int(os.environ.get("EMARSYS_PIPELINE_HISTORIES", "20"))
 """How many random histories are tried. The long proof, about ten minutes:

@@ -10,7 +10,6 @@ import pytest
 
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.stages.raw_segment_exports import exports, full, import_account, landing
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.importing import (
     ACCOUNT,
     CUSTOMERS,
@@ -24,6 +23,7 @@ from emarsys_pipeline_tests.stages.importing import (
 from emarsys_pipeline_tests.stages.landed_rows import table, window
 from emarsys_pipeline_tests.stages.pushing import open_client
 from emarsys_pipeline_tests.warehouse.processes import kill, sleep_for_ever, started, wait_for
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 Place = tuple[Path, str, str, str]
 

@@ -15,10 +15,10 @@ from emarsys_pipeline.stages.raw_segment_exports import (
     import_account,
 )
 from emarsys_pipeline.stages.raw_segment_exports.fields import EmarsysField, plan_fields
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.histories import make_history_account, random_contact
 from emarsys_pipeline_tests.stages.landed_rows import make_account, table, window
 from emarsys_pipeline_tests.stages.memory_account import MemoryAccount
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 CONTACTS = 60
 ROWS = (

@@ -6,7 +6,6 @@ import pytest
 
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.stages.raw_segment_exports import PastWindowError
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.importing import (
     CUSTOMERS,
     READERS,
@@ -16,6 +15,7 @@ from emarsys_pipeline_tests.stages.importing import (
     members_of,
 )
 from emarsys_pipeline_tests.stages.landed_rows import table, window
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 CURRENT = (
     "select contact_id, is_member, first_name, email, mobile, salutation, colours, phone_numbers,"

@@ -7,9 +7,9 @@ import pytest
 
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline.stages.mapped_contacts import map_segment
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.importing import CUSTOMERS, READERS, Importer, landed
 from emarsys_pipeline_tests.stages.landed_rows import make_account, table, window
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 ACCOUNT = make_account(
     fields=[

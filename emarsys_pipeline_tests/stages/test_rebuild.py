@@ -17,12 +17,12 @@ from emarsys_pipeline.stages.mapped_contacts import (
 )
 from emarsys_pipeline.stages.raw_segment_exports.pruning import prune_raw
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.stages.histories import TYPES, History
 from emarsys_pipeline_tests.stages.landed_rows import table, window
 from emarsys_pipeline_tests.stages.resident_warehouse import ResidentWarehouse
 from emarsys_pipeline_tests.test_kills import contents
 from emarsys_pipeline_tests.warehouse.processes import finish, start, started
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 RAW_TABLES = {"raw_segment_exports", "raw_prunings"}
 WINDOWS = 12

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.stitched_identities import IdentitiesStitched, stitch_identities
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import add_contact, add_platform_contact, window
 from emarsys_pipeline_tests.reference import union_find
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 LOOSE = StitchingSettings(max_contacts_per_identifier=1000, max_contacts_per_identity=1000)
 DEFAULT = StitchingSettings()

@@ -31,7 +31,6 @@ from emarsys_pipeline.stages.stitched_identities.ledger import (
     insert_decisions,
 )
 from emarsys_pipeline.stages.stitched_identities.narrowed import narrow_records
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline_tests.builders import window
 from emarsys_pipeline_tests.stages.identity_histories import (
@@ -46,6 +45,7 @@ from emarsys_pipeline_tests.stages.identity_histories import (
     random_history,
 )
 from emarsys_pipeline_tests.stages.resident_warehouse import ResidentWarehouse
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 PACKAGE = "emarsys_pipeline.stages.stitched_identities"
 HISTORIES = int(os.environ.get("EMARSYS_PIPELINE_HISTORIES", "4"))

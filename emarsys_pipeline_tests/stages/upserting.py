@@ -20,10 +20,10 @@ from emarsys_pipeline.stages.contact_upsert_pushes import (
 )
 from emarsys_pipeline.stages.contact_upserts import ContactUpsertsDerived, derive_contact_upserts
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline_tests.builders import add_contact, window
 from emarsys_pipeline_tests.stages.deciding import rows
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 PUT = "PUT platform/contacts"
 TYPES = {"city": "varchar", "first_name": "varchar", "score": "double", "tags": "varchar[]"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from emarsys_pipeline.warehouse import Warehouse, migrate
+from emarsys_pipeline.warehouse import migrate
 from emarsys_pipeline.warehouse.columns import (
     ColumnTypeError,
     ensure_property_columns,
@@ -17,6 +17,7 @@ from emarsys_pipeline.warehouse.columns import (
 from emarsys_pipeline.warehouse.migrate import NewerSchemaError
 from emarsys_pipeline.warehouse.sql import load_sql, quote
 from emarsys_pipeline_tests.warehouse.processes import finish, start
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 RECORDS = (
     "select name, count(*) from schema_migrations where name not like 'views %'"
@@ -49,12 +50,13 @@ def test_changed_views_replace_those_of_an_existing_file(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     views = load_sql("emarsys_pipeline.warehouse", "views.sql", tables="main")
-    changed = views + "create or replace view main.identity_aliases as select 1 as one;"
+    one = "select 'retired' as retired_identity_id, 'kept' as identity_id"
+    changed = f"{views} create or replace view main.identity_aliases as {one};"
     records = "select count(*) from schema_migrations where name like 'views %'"
     with monkeypatch.context() as patched:
         patched.setattr(migrate, "load_sql", lambda *_args, **_fragments: changed)
         warehouse.migrate()
-        assert rows(warehouse, "from identity_aliases") == [(1,)]
+        assert rows(warehouse, "from identity_aliases") == [("retired", "kept")]
         assert rows(warehouse, records) == [(1,)]
     warehouse.migrate()
     assert rows(warehouse, "from identity_aliases") == []

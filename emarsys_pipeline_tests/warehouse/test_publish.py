@@ -9,7 +9,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline.warehouse.publish import PublishedCopy
 from emarsys_pipeline_tests.builders import add_consent, add_contact, window
@@ -21,6 +20,7 @@ from emarsys_pipeline_tests.warehouse.processes import (
     started,
     wait_for,
 )
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 PAIR = (
     "select (select count(*) from pipeline.current_contacts),"

@@ -122,7 +122,7 @@ def build_automation_inbox_sensor(partitions: Partitions) -> dg.SensorDefinition
 
 def _newest_taken(warehouse: Warehouse) -> int:
     """The position up to which calls are in the published table; 0 before the first."""
-    if not warehouse.analytics_path.exists():
+    if not warehouse.is_published:
         return 0
     with warehouse.read_published() as connection:
         tables = connection.execute(

@@ -61,7 +61,7 @@ def automation_event_sensor(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource
     ) -> dg.SensorResult:
         store = warehouse.without_migration()
-        if not store.analytics_path.exists():
+        if not store.is_published:
             return dg.SensorResult(skip_reason="Nothing has been published yet.")
         cursor = int(context.cursor or 0)
         requests: list[dg.RunRequest] = []

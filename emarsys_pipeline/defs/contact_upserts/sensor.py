@@ -56,7 +56,7 @@ def evaluate(
             )
         attempt = push.attempt + 1
     warehouse.publish_pending()
-    if not warehouse.analytics_path.exists():
+    if not warehouse.is_published:
         return dg.SkipReason("Nothing was imported yet.")
     if not contact_upserts_due(warehouse, now, settle_after_seconds=http.settle_after_seconds):
         return dg.SkipReason("No contact upsert is due.")

@@ -140,7 +140,7 @@ class OptInTick:
                 return _skip(cursor, "The last opt_in_push failed; it is repeated after a wait.")
             attempt = push.attempt + 1
         self.warehouse.publish_pending()
-        if not self.warehouse.analytics_path.exists():
+        if not self.warehouse.is_published:
             return _skip(cursor, "No message has come yet, and nothing was imported.")
         patience = self.pushes.settle_after_seconds
         if not outbox_due(self.warehouse, now, settle_after_seconds=patience):

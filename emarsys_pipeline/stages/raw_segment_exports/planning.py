@@ -298,7 +298,7 @@ def _read_stored(
     folder: Path,
 ) -> _Stored:
     """Read the published copy; members go to files, one per segment."""
-    if not warehouse.analytics_path.exists():
+    if not warehouse.is_published:
         return _Stored()
     with warehouse.read_published() as connection:
         landed = stored_imports(connection, account.name, segment_ids, window)

@@ -1,0 +1,148 @@
+"""The process's DuckDB instance with lakes attached to it.
+
+Loading the extensions takes a third of a second and attaching a tenth, so one instance serves all
+connections of its process until one of them fails.
+"""
+
+import itertools
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import duckdb
+
+from emarsys_pipeline.warehouse.engine import CONFIG
+from emarsys_pipeline.warehouse.lake import LakeError, LakeLocation
+from emarsys_pipeline.warehouse.lake_extensions import load_extensions
+
+# Attempts at a snapshot id that another process took first; DuckLake's default is 10.
+RETRIES = 100
+
+# Up to so many rows of one statement are stored in the catalogue rather than in a file of their
+# own: a push of a few contacts should not cost the reader one more file.
+INLINED_ROWS = 200
+
+_lock = threading.Lock()
+
+
+@dataclass(slots=True)
+class _Instance:
+    connection: duckdb.DuckDBPyConnection
+    process_id: int
+    attached: dict[tuple[LakeLocation, bool], str] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+
+_current: list[_Instance] = []
+
+
+@contextmanager
+def connected(
+    location: LakeLocation, *, read_only: bool = False, create: bool = False
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    """A connection of its own, with its own transactions and temporary tables.
+
+    Args:
+        location: which lake.
+        read_only: refuse whatever would change it.
+        create: make the catalogue if there is none.
+
+    Yields:
+        The connection, and the name under which the lake is attached.
+
+    Raises:
+        LakeError: the lake cannot be attached.
+    """
+    with _lock:
+        instance = _instance()
+        name = instance.attached.get((location, read_only))
+        if name is None:
+            name = _attach(instance, location, read_only=read_only, create=create)
+        connection = instance.connection.cursor()
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection, name
+    except duckdb.Error:
+        # Its connections to PostgreSQL may be dead: the next one starts anew.
+        with _lock:
+            _current.clear()
+        raise
+    finally:
+        connection.close()
+
+
+def detach_all() -> None:
+    """Let go of every lake and of its connections to PostgreSQL; the next use attaches anew."""
+    with _lock:
+        for instance in _current:
+            if instance.process_id == os.getpid():
+                for name in instance.attached.values():
+                    # Somebody is still reading it: it goes with the instance.
+                    with suppress(duckdb.Error):
+                        instance.connection.execute(f"detach {name}")
+                instance.attached.clear()
+
+
+def attach_options(location: LakeLocation, *more: str) -> str:
+    """What stands in the parentheses of ``attach``."""
+    written = {"data_path": location.data_path, "metadata_schema": location.catalogue_schema}
+    return ", ".join([*(f"{name} {literal(value)}" for name, value in written.items()), *more])
+
+
+def literal(text: str) -> str:
+    """The text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _instance() -> _Instance:
+    # A child of a fork may not use its parent's connections to PostgreSQL.
+    if _current and _current[0].process_id == os.getpid():
+        return _current[0]
+    connection = duckdb.connect(":memory:", config=CONFIG)
+    load_extensions(connection)
+    connection.execute(f"set ducklake_max_retry_count = {RETRIES}")
+    _current[:] = [_Instance(connection, os.getpid())]
+    return _current[0]
+
+
+def _attach(instance: _Instance, location: LakeLocation, *, read_only: bool, create: bool) -> str:
+    name = f"lake_{next(instance.numbers)}"
+    try:
+        _sign_in(instance.connection, location, name)
+        options = attach_options(
+            location,
+            f"create_if_not_exists {str(create).lower()}",
+            f"data_inlining_row_limit {INLINED_ROWS}",
+            *(["read_only"] if read_only else []),
+        )
+        address = literal(f"ducklake:postgres:{location.database}")
+        instance.connection.execute(f"attach {address} as {name} ({options})")
+    except duckdb.Error as error:
+        # DuckDB's own message repeats the connection string with its password.
+        raise LakeError(
+            "the lake cannot be attached: see that PostgreSQL runs, that its connection string is "
+            "right and that emarsys-pipeline migrate has made the lake "
+            f"({type(error).__name__})"
+        ) from None
+    instance.attached[location, read_only] = name
+    return name
+
+
+def _sign_in(connection: duckdb.DuckDBPyConnection, location: LakeLocation, name: str) -> None:
+    store = location.object_store
+    if store is None:
+        return
+    written = {
+        "key_id": store.key_id,
+        "secret": store.secret,
+        "region": store.region,
+        "endpoint": store.endpoint,
+        "url_style": "path",
+        "scope": location.data_path,
+    }
+    parts = ", ".join(f"{key} {literal(value)}" for key, value in written.items() if value)
+    connection.execute(
+        f"create secret {name} (type s3, {parts}, use_ssl {str(store.use_ssl).lower()})"
+    )
