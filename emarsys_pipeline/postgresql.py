@@ -29,6 +29,12 @@ _KEEPALIVES: dict[str, Any] = {
     "keepalives_count": 3,
 }
 _TCP_TIMEOUT_MS = 25_000
+_SERVER_SETTINGS = {
+    **{f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()},
+    "tcp_user_timeout": str(_TCP_TIMEOUT_MS),
+    # Also while it waits for a lock.
+    "client_connection_check_interval": "10s",
+}
 
 # Found by others in pg_stat_activity.
 APPLICATION = "emarsys_pipeline"
@@ -87,8 +93,6 @@ class Session:
         self._settings = {
             "search_path": sql.Identifier(database.schema).as_string(),
             "default_transaction_isolation": "read committed",
-            **{f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()},
-            "tcp_user_timeout": str(_TCP_TIMEOUT_MS),
             **(settings or {}),
         }
         self._patience_seconds = patience_seconds
@@ -213,9 +217,9 @@ def connect(
                 ) from None
             time.sleep(RECONNECT_PAUSE_SECONDS)
     try:
-        calls = ", ".join(["set_config(%s, %s, false)"] * len(settings or {}))
-        if settings:
-            connection.execute(f"select {calls}".encode(), [*chain(*settings.items())])
+        settings = {**_SERVER_SETTINGS, **(settings or {})}
+        calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+        connection.execute(f"select {calls}".encode(), [*chain(*settings.items())])
     except BaseException:
         connection.close()
         raise

@@ -1,7 +1,7 @@
 """Contacts: read, update, create, check and query."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from emarsys_pipeline.emarsys.endpoints import Endpoints
@@ -66,12 +66,14 @@ class ContactCalls(Endpoints):
         *,
         key_field: str = "id",
         create_missing: bool = False,
+        before_sending: Callable[[], None] = lambda: None,
     ) -> ContactsUpdated:
         """Write the given fields of at most 1000 contacts in one request (``contact.update``).
 
         Each contact maps field ids to values and holds ``key_field`` itself. Fields that are not
         given stay as they are; None clears one. Contacts that failed are in ``errors``; the
-        others were written.
+        others were written. ``before_sending`` is called right before the request and each of its
+        repetitions; what it raises ends the call.
 
         Raises:
             NoReplyError: nobody knows whether it was applied (``is_outcome_unknown``).
@@ -79,7 +81,7 @@ class ContactCalls(Endpoints):
             ValueError: too many contacts or too many bytes for one request.
         """
         query = {"create_if_not_exists": "1"} if create_missing else {}
-        return self._write("PUT", contacts, key_field, query)
+        return self._write("PUT", contacts, key_field, query, before_sending)
 
     def update_single_contact(self, contact_id: str, values: Mapping[str, Any]) -> str:
         """Write the given fields of the contact with this id (``contact.single``); its id.
@@ -155,6 +157,7 @@ class ContactCalls(Endpoints):
         contacts: Sequence[Mapping[str, Any]],
         key_field: str,
         query: Mapping[str, str],
+        before_sending: Callable[[], None] = lambda: None,
     ) -> ContactsUpdated:
         if not 1 <= len(contacts) <= MAX_CONTACTS_PER_CALL:
             raise ValueError(f"{len(contacts)} contacts in one request; 1 to 1000 are allowed")
@@ -166,7 +169,12 @@ class ContactCalls(Endpoints):
                 "send fewer contacts"
             )
         request = Request(
-            method=method, path="contact/", query=query, content=content, is_repeatable=False
+            method=method,
+            path="contact/",
+            query=query,
+            content=content,
+            is_repeatable=False,
+            before_sending=before_sending,
         )
         reply = self._transport.reply(request)
         data = as_map(reply.data)

@@ -44,6 +44,10 @@ BODY_PIECE_BYTES = 1 << 16
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
+def _nothing() -> None:
+    """Nothing has to be looked at before sending."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One call, without its signature.
@@ -55,6 +59,8 @@ class Request:
         query: parameters of the address; may hold contact values, so it is never logged.
         content: JSON from ``json_content``, None for no body; never logged.
         has_envelope: whether the reply is wrapped in replyCode, replyText and data.
+        before_sending: called before each attempt, when nothing but the network lies ahead; what
+            it raises ends the call.
     """
 
     method: str
@@ -63,6 +69,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     content: bytes | None = field(default=None, repr=False)
     has_envelope: bool = True
+    before_sending: Callable[[], None] = field(default=_nothing, repr=False)
 
 
 def json_content(body: object) -> bytes:
@@ -190,6 +197,7 @@ class Transport:
         try:
             # signed after the wait for the slot, so that the timestamp is fresh
             signature.update(self.credentials.headers(session, self.timeout))
+            request.before_sending()
             response = self._open(session, request, signature, timeout)
         finally:
             self._release(slot, response)

@@ -6,13 +6,16 @@ file or names an engine.
 """
 
 from emarsys_pipeline.warehouse.lake import LakeError, LakeLocation, ObjectStore
+from emarsys_pipeline.warehouse.locks import HeldLock, LockLostError
 from emarsys_pipeline.warehouse.partitions import overwrite_partition
 from emarsys_pipeline.warehouse.sql import load_sql, quote
 from emarsys_pipeline.warehouse.store import Warehouse
 
 __all__ = [
+    "HeldLock",
     "LakeError",
     "LakeLocation",
+    "LockLostError",
     "ObjectStore",
     "Warehouse",
     "load_sql",

@@ -9,6 +9,8 @@ from typing import Protocol
 
 import duckdb
 
+from emarsys_pipeline.warehouse.locks import HeldLock
+
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -54,7 +56,7 @@ class Engine(Protocol):
     def read(self) -> Connected:
         """A connection that sees one commit, the last one, in all of its statements."""
 
-    def only_holder(self, name: str) -> AbstractContextManager[None]:
+    def only_holder(self, name: str) -> AbstractContextManager[HeldLock]:
         """Be the only process that holds this name."""
 
     def connect(self) -> Connected:

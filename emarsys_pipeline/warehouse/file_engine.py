@@ -10,7 +10,7 @@ import duckdb
 
 from emarsys_pipeline.warehouse import migrate, publish
 from emarsys_pipeline.warehouse.engine import CONFIG, StoredDatabase, StoredText
-from emarsys_pipeline.warehouse.locks import exclusive_lock
+from emarsys_pipeline.warehouse.locks import HeldLock, exclusive_lock
 from emarsys_pipeline.warehouse.rewrite import rewrite_file
 from emarsys_pipeline.warehouse.tombstones import add_tombstone_macro, make_salt_file, read_salt
 
@@ -54,7 +54,7 @@ class FileEngine:
         with self.only_writer(), self.connect() as connection:
             yield connection
 
-    def only_holder(self, name: str) -> AbstractContextManager[None]:
+    def only_holder(self, name: str) -> AbstractContextManager[HeldLock]:
         """Be the only process of this machine that holds this name."""
         return exclusive_lock(self._locks / f"{name}.lock")
 

@@ -7,7 +7,7 @@ would both commit (https://github.com/duckdb/ducklake, issue 1393).
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,11 +59,9 @@ class LakeEngine:
             connection.begin()
             yield connection
 
-    @contextmanager
-    def only_holder(self, name: str) -> Iterator[None]:
+    def only_holder(self, name: str) -> AbstractContextManager[AdvisoryLock]:
         """Be the only process on any machine that holds this name."""
-        with held(self._database, self._lock_name(name)):
-            yield
+        return held(self._database, self._lock_name(name))
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from emarsys_pipeline.postgresql import connect, lock_key
-from emarsys_pipeline.warehouse.lake import LakeError
-from emarsys_pipeline.warehouse.locks import SILENT_WAIT_SECONDS
+from emarsys_pipeline.warehouse.locks import SILENT_WAIT_SECONDS, LockLostError
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +25,14 @@ class AdvisoryLock:
         """Make sure that the lock is still held.
 
         Raises:
-            LakeError: the session has ended, so that another process may hold the lock by now.
+            LockLostError: the session has ended, so that another process may hold the lock by now.
         """
         try:
             self.session.execute("select 1")
         except psycopg.Error:
-            raise LakeError(
+            raise LockLostError(
                 f"the session that holds the lock {self.name} has ended (PostgreSQL was "
-                "restarted, or the network failed): nothing was written, run it again"
+                "restarted, or the network failed): nothing more was written, run it again"
             ) from None
 
 

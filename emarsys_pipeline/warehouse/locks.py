@@ -11,14 +11,37 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
 SILENT_WAIT_SECONDS = 1.0
 
 
+class LockLostError(Exception):
+    """A lock is no longer held, so that somebody else may hold it by now."""
+
+
+class HeldLock(Protocol):
+    """A lock while it is held."""
+
+    def check(self) -> None:
+        """Make sure that the lock is still held.
+
+        Raises:
+            LockLostError: it is not.
+        """
+
+
+class KernelLock:
+    """A lock that its process holds until it lets go or dies: it cannot be lost."""
+
+    def check(self) -> None:
+        """It is held."""
+
+
 @contextmanager
-def exclusive_lock(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[HeldLock]:
     """Hold the lock that this file stands for; wait for it as long as another holds it.
 
     Threads of one process exclude each other as well, since each call opens the file anew.
@@ -28,7 +51,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _acquire(descriptor, path)
-        yield
+        yield KernelLock()
     finally:
         os.close(descriptor)
 

@@ -10,6 +10,7 @@ import duckdb
 from emarsys_pipeline.warehouse.engine import Engine, StoredDatabase, StoredText
 from emarsys_pipeline.warehouse.file_engine import FileEngine
 from emarsys_pipeline.warehouse.lake import LakeLocation
+from emarsys_pipeline.warehouse.locks import HeldLock
 
 
 class Warehouse:
@@ -78,11 +79,11 @@ class Warehouse:
         """
         return self._engine.connect_published(schema)
 
-    def push_lock(self, account: str) -> AbstractContextManager[None]:
+    def push_lock(self, account: str) -> AbstractContextManager[HeldLock]:
         """Be the only one who writes opt-in values to this Emarsys account."""
         return self._engine.only_holder(f"push-{account}")
 
-    def messaging_lock(self) -> AbstractContextManager[None]:
+    def messaging_lock(self) -> AbstractContextManager[HeldLock]:
         """Be the only one who tells the messaging platform of contacts."""
         return self._engine.only_holder("messaging")
 

@@ -35,7 +35,7 @@ from emarsys_pipeline.stages.contact_upsert_pushes.refresh import Refresh
 from emarsys_pipeline.stages.contact_upsert_pushes.send import BatchSent, Upsert, send_batch
 from emarsys_pipeline.stages.contact_upsert_pushes.verdicts import UpsertVerdict
 from emarsys_pipeline.stages.progress import Progress, no_progress
-from emarsys_pipeline.warehouse import Warehouse, load_sql
+from emarsys_pipeline.warehouse import HeldLock, Warehouse, load_sql
 
 logger = logging.getLogger(__name__)
 
@@ -92,15 +92,16 @@ def push_contact_upserts(
             due stays due.
     """
     done = ContactUpsertsPushed()
-    with warehouse.messaging_lock():
+    with warehouse.messaging_lock() as lock:
         _adopt_orphans(warehouse, http, now())
         while True:
             batch_id, upserts, superseded = _record_intents(
-                warehouse, http, identifying, run_id, refresh, now()
+                warehouse, lock, http, identifying, run_id, refresh, now()
             )
             done = replace(done, superseded=done.superseded + superseded)
             if not upserts:
                 break
+            lock.check()
             sent = send_batch(client, upserts, http, now)
             _record_outcomes(warehouse, batch_id, sent.verdicts, now())
             done = _count(done, sent.verdicts)
@@ -135,6 +136,7 @@ def _adopt_orphans(warehouse: Warehouse, http: MessagingHttpSettings, moment: da
 
 def _record_intents(
     warehouse: Warehouse,
+    lock: HeldLock,
     http: MessagingHttpSettings,
     identifying: Sequence[str],
     run_id: str,
@@ -162,6 +164,8 @@ def _record_intents(
                 "identifying": sorted(set(identifying) - set(NAME_KEYS)),
             },
         ).fetchall()
+        # The next holder of the lock sees either this commit or that nothing was intended.
+        lock.check()
     return batch_id, [Upsert(*row) for row in rows], int(superseded[0][0])
 
 

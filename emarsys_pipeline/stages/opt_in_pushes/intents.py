@@ -12,7 +12,7 @@ from emarsys_pipeline.settings import AccountSettings, PushSettings
 from emarsys_pipeline.stages.opt_in_deltas import OptInFieldError
 from emarsys_pipeline.stages.opt_in_pushes.keys import make_contact_keys
 from emarsys_pipeline.stages.opt_in_pushes.verdicts import NO_KEY_REMEDY
-from emarsys_pipeline.warehouse import Warehouse, load_sql
+from emarsys_pipeline.warehouse import HeldLock, Warehouse, load_sql
 
 # Takes newer decisions in; says by account why its opt-in field cannot take them.
 Refresh = Callable[[duckdb.DuckDBPyConnection], Mapping[str, str]]
@@ -54,6 +54,7 @@ class Batch:
 def record_intents(
     warehouse: Warehouse,
     account: AccountSettings,
+    lock: HeldLock,
     pushes: PushSettings,
     run_id: str,
     refresh: Refresh,
@@ -65,6 +66,7 @@ def record_intents(
         The batch, which is empty when nothing is due, and the number of superseded deltas.
 
     Raises:
+        LockLostError: somebody else may push to the account by now; nothing was committed.
         OptInFieldError: the newest decisions cannot be told for this account.
     """
     batch_id = uuid.uuid4().hex
@@ -89,6 +91,8 @@ def record_intents(
             load_sql(__package__, "batch.sql"), {"batch_id": batch_id}
         ).fetchall()
         batch = _batch(connection, batch_id, rows)
+        # The next holder of the lock sees either this commit or that nothing was intended.
+        lock.check()
     return batch, int(superseded)
 
 

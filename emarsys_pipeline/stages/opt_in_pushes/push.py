@@ -5,7 +5,10 @@ one delta. A second run sends only what is still due. It stops when Emarsys refu
 credentials or cannot be reached; what was due stays due.
 
 One worker per account holds the push lock, so one contact is never in two requests at once and a
-later decision is never overtaken. The intent is committed before a request is sent and its
+later decision is never overtaken. Where the lock can be lost with a connection, it is looked at in
+the transaction that records an intent and right before each request: who has lost it sends nothing
+more, and what it had on its way is left alone by the next holder for as long as it may take. The
+intent is committed before a request is sent and its
 outcome after it, so a kill at any point leaves a row that says what may have happened. Before
 each request, in the transaction that records the intent, the newest decisions are taken in: no
 value is sent that had been superseded when its request was built.
@@ -37,7 +40,7 @@ from emarsys_pipeline.stages.opt_in_pushes.verdicts import (
     verdict_of_silence,
 )
 from emarsys_pipeline.stages.progress import Progress, no_progress
-from emarsys_pipeline.warehouse import Warehouse, load_sql
+from emarsys_pipeline.warehouse import HeldLock, Warehouse, load_sql
 
 logger = logging.getLogger(__name__)
 
@@ -85,13 +88,14 @@ def push_account(
         EmarsysError: the account cannot be written to at all; its deltas stay due.
         PermissionMissingError: values without an answer could not be read back; they stay unknown,
             and everything else was sent.
+        LockLostError: somebody else may push to the account by now; nothing more was sent.
         OptInFieldError: the newest decisions cannot be told for this account; nothing is sent.
     """
     done, not_read_back = OptInPushed(), None
     creates_missing = account.opt_in is not None and account.opt_in.create_missing_contacts
-    with warehouse.push_lock(account.name):
+    with warehouse.push_lock(account.name) as lock:
         try:
-            settled = settle_unknown(warehouse, client, account, pushes=pushes, now=now)
+            settled = settle_unknown(warehouse, client, account, lock, pushes=pushes, now=now)
         except PermissionMissingError as error:
             not_read_back = error
         else:
@@ -99,11 +103,15 @@ def push_account(
                 accepted=settled.accepted, retrying=settled.retrying, rejected=settled.rejected
             )
         while True:
-            batch, superseded = record_intents(warehouse, account, pushes, run_id, refresh, now())
+            batch, superseded = record_intents(
+                warehouse, account, lock, pushes, run_id, refresh, now()
+            )
             done = replace(done, superseded=done.superseded + superseded)
             if not batch.intents:
                 break
-            verdicts, failure = _send(client, batch, pushes, now, creates_missing=creates_missing)
+            verdicts, failure = _send(
+                client, lock, batch, pushes, now, creates_missing=creates_missing
+            )
             _record_outcomes(warehouse, batch, verdicts, now())
             done = _count(done, verdicts)
             progress(f"push {account.name}", done.accepted + done.rejected, None)
@@ -118,11 +126,20 @@ def push_account(
 
 
 def _send(
-    client: EmarsysClient, batch: Batch, pushes: PushSettings, now: Clock, *, creates_missing: bool
+    client: EmarsysClient,
+    lock: HeldLock,
+    batch: Batch,
+    pushes: PushSettings,
+    now: Clock,
+    *,
+    creates_missing: bool,
 ) -> tuple[list[PushVerdict], EmarsysError | None]:
     try:
         answer = client.update_contacts(
-            batch.contacts, key_field=batch.key_field, create_missing=batch.creates_missing
+            batch.contacts,
+            key_field=batch.key_field,
+            create_missing=batch.creates_missing,
+            before_sending=lock.check,
         )
     except EmarsysError as error:
         moment = now()

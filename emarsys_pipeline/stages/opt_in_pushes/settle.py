@@ -14,7 +14,7 @@ from emarsys_pipeline.settings import AccountSettings, PushSettings
 from emarsys_pipeline.stages.opt_in_pushes.intents import BY_ID
 from emarsys_pipeline.stages.opt_in_pushes.keys import make_contact_keys
 from emarsys_pipeline.stages.opt_in_pushes.verdicts import NOT_FOUND, REMEDIES
-from emarsys_pipeline.warehouse import Warehouse, load_sql
+from emarsys_pipeline.warehouse import HeldLock, Warehouse, load_sql
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,14 @@ def settle_unknown(
     warehouse: Warehouse,
     client: EmarsysClient,
     account: AccountSettings,
+    lock: HeldLock,
     *,
     pushes: PushSettings,
     now: Clock,
 ) -> Settled:
     """Read back the pushes whose outcome is unknown and that are old enough to have ended.
 
-    The caller holds the account's push lock, so a row that still says ``sending`` belongs to a
+    The caller holds the account's push ``lock``, so a row that still says ``sending`` belongs to a
     worker that died. A request that got no answer may still be on its way for a while; until
     ``settle_after_seconds`` have passed since that was noticed, its contacts are left alone.
     """
@@ -57,11 +58,13 @@ def settle_unknown(
             {"account": account.name, "settle_at": settle_at},
         )
         groups = _unsettled(connection, account, due)
+        lock.check()
     settled = Settled()
     for (field_id, key_field_id), keys in groups.items():
         read_back = _read_back(client, field_id, key_field_id, keys)
         with warehouse.write() as connection:
             found = _record(connection, account, (field_id, key_field_id), due, read_back, now())
+            lock.check()
         settled = Settled(
             accepted=settled.accepted + found.accepted,
             retrying=settled.retrying + found.retrying,
