@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from emarsys_pipeline.postgresql import Database
 from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
 
-Place = Path | Database
+if TYPE_CHECKING:
+    from emarsys_pipeline.postgresql import Database
+
+# The second one's client is an extra, which tests of files do without.
+Place: TypeAlias = "Path | Database"
 
 # The kinds of places, to be the parameters of a fixture.
 PLACES = ["file", pytest.param("postgresql", marks=needs(POSTGRESQL))]
@@ -23,5 +27,7 @@ def as_text(place: Place) -> str:
 
 def from_text(text: str) -> Place:
     """The place that :func:`as_text` wrote."""
+    from emarsys_pipeline.postgresql import Database
+
     first, *schema = json.loads(text)
     return Database(first, schema[0]) if schema else Path(first)

@@ -14,6 +14,7 @@ from emarsys_pipeline.settings import PushSettings
 from emarsys_pipeline.stages.opt_in_pushes import OptInPushed, make_refresh, push_account
 from emarsys_pipeline.stages.opt_in_pushes.intents import Refresh
 from emarsys_pipeline_tests.builders import GRID, add_contact
+from emarsys_pipeline_tests.places import Place
 from emarsys_pipeline_tests.stages.deciding import ACCOUNT, FIELD, add_field, rows, stitch
 from emarsys_pipeline_tests.warehouses import Warehouse
 
@@ -81,8 +82,18 @@ class Outbox:
         client: EmarsysClient,
         directory: Path,
         size: int,
+        place: "Place | None" = None,
     ) -> "Outbox":
-        """Empty the field of the first contacts of the sandbox and import them."""
+        """Empty the field of the first contacts of the sandbox and import them.
+
+        Args:
+            warehouse: empty.
+            sandbox: with more contacts than ``size``.
+            client: of the sandbox.
+            directory: of the inbox, unless it has a ``place`` elsewhere.
+            size: how many contacts.
+            place: of the inbox.
+        """
         contact_ids = sorted(sandbox.field_values(FIELD))[:size]
         sandbox.import_silently({each: {FIELD: ""} for each in contact_ids})
         add_field(warehouse)
@@ -90,7 +101,8 @@ class Outbox:
             for each in contact_ids:
                 add_contact(connection, each, phones=[phone_of(each)])
         stitch(warehouse)
-        made = cls(warehouse, sandbox, client, Inbox(directory / "inbox.sqlite"), contact_ids)
+        inbox = Inbox(place or directory / "inbox.sqlite")
+        made = cls(warehouse, sandbox, client, inbox, contact_ids)
         made.log_start = max((write["sequence"] for write in sandbox.log()), default=0)
         return made
 

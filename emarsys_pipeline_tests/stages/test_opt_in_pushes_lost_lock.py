@@ -8,8 +8,9 @@ import pytest
 
 from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.sandbox.process import Sandbox
-from emarsys_pipeline.warehouse import HeldLock, LockLostError, Warehouse
+from emarsys_pipeline.warehouse import HeldLock, LockLostError
 from emarsys_pipeline_tests.stages.pushing import GRANTED, WITHDRAWN, Outbox
+from emarsys_pipeline_tests.warehouses import Warehouse
 
 SIZE = 4
 

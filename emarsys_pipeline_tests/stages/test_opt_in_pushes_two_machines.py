@@ -1,0 +1,137 @@
+"""One push worker per account, kept by PostgreSQL: real processes, and a session that is ended."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from emarsys_pipeline.emarsys import EmarsysClient
+from emarsys_pipeline.inbox import Inbox, deploy_store
+from emarsys_pipeline.postgresql import Database, lock_key
+from emarsys_pipeline.sandbox.process import Sandbox
+from emarsys_pipeline.warehouse import LockLostError
+from emarsys_pipeline.warehouse.lake_engine import LakeEngine
+from emarsys_pipeline_tests.places import Place
+from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
+from emarsys_pipeline_tests.stages.deciding import ACCOUNT
+from emarsys_pipeline_tests.stages.pushing import (
+    GRANTED,
+    QUICK,
+    WITHDRAWN,
+    Outbox,
+    open_client,
+    push_with,
+)
+from emarsys_pipeline_tests.warehouse.processes import finish, start, started, wait_for
+from emarsys_pipeline_tests.warehouses import Warehouse, chosen_engine
+
+PUT = "PUT contact"
+SIZE = 6
+LOST = 7
+
+
+@pytest.fixture(scope="module", params=[pytest.param("lake", marks=needs(POSTGRESQL))])
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    with chosen_engine(request) as name:
+        yield name
+
+
+@pytest.fixture
+def outbox(
+    warehouse: Warehouse,
+    sandbox: Sandbox,
+    client: EmarsysClient,
+    tmp_path: Path,
+    new_schema: Callable[[], Database],
+) -> Outbox:
+    place = new_schema()
+    deploy_store(place)
+    return Outbox.make(warehouse, sandbox, client, tmp_path, SIZE, place)
+
+
+def push_one_by_one(
+    directory: Path, inbox: Place, url: str, credentials: tuple[str, str], begun: Path
+) -> None:
+    """Drain the outbox as one machine of several; ends with its own code when it lost the lock."""
+    begun.touch()
+    pushes = QUICK.model_copy(update={"batch_size": 1, "settle_after_seconds": 1})
+    with open_client(url, *credentials) as client, Inbox(inbox) as messages:
+        try:
+            push_with(Warehouse(directory, publish_interval_seconds=3600), client, messages, pushes)
+        except LockLostError:
+            raise SystemExit(LOST) from None
+
+
+def machine(outbox: Outbox, begun: Path) -> tuple[object, ...]:
+    sandbox = outbox.sandbox
+    credentials = (sandbox.username, sandbox.secret)
+    return outbox.warehouse.directory, outbox.inbox.place, sandbox.url, credentials, begun
+
+
+def end_session_with_push_lock(warehouse: Warehouse) -> int:
+    """Let PostgreSQL end the sessions that hold the account's push lock; how many did."""
+    engine = warehouse._engine
+    assert isinstance(engine, LakeEngine)
+    key = lock_key(engine._lock_name(f"push-{ACCOUNT.name}"))
+    with psycopg.connect(engine._database, autocommit=True) as session:
+        return session.execute(
+            "select pg_terminate_backend(pid) from pg_locks"
+            " where locktype = 'advisory' and granted and objsubid = 1"
+            " and classid::bigint = %s and objid::bigint = %s",
+            (key >> 32 & 0xFFFFFFFF, key & 0xFFFFFFFF),
+        ).rowcount
+
+
+@pytest.mark.slow
+def test_a_worker_whose_session_ended_stops_and_another_goes_on(
+    outbox: Outbox, tmp_path: Path
+) -> None:
+    """The first loses its lock while a request is on its way; the second has waited for it."""
+    outbox.decide(GRANTED)
+    outbox.sandbox.set_fault("slow_answer", PUT, times=None, wait_seconds=0.3)
+    with (
+        started(push_one_by_one, *machine(outbox, tmp_path / "first")) as first,
+        started(push_one_by_one, *machine(outbox, tmp_path / "second")) as second,
+    ):
+        wait_for(tmp_path / "first")
+        wait_for(tmp_path / "second")
+        while len(outbox.writes()) < 2:
+            assert first.is_alive()
+            assert second.is_alive()
+            time.sleep(0.02)
+        # The one of them that pushes is ended in the middle, and its people change their minds.
+        outbox.decide(WITHDRAWN)
+        assert end_session_with_push_lock(outbox.warehouse) == 1
+        ended_after = len(outbox.writes())
+        for each in (first, second):
+            each.join(60)
+        assert sorted([first.exitcode, second.exitcode], key=str) == [0, LOST]
+    outbox.sandbox.clear_faults()
+    assert len(outbox.writes()) > ended_after
+    outbox.minutes = 10
+    outbox.push()
+    outbox.assert_settled()
+    outbox.assert_one_request_at_a_time()
+    assert set(outbox.held().values()) == {WITHDRAWN}
+
+
+@pytest.mark.slow
+def test_workers_of_one_account_take_turns(outbox: Outbox, tmp_path: Path) -> None:
+    outbox.sandbox.set_fault("slow_answer", PUT, times=None, wait_seconds=0.05)
+    outbox.decide(GRANTED)
+    children = [
+        start(push_one_by_one, *machine(outbox, tmp_path / f"begun{number}")) for number in range(3)
+    ]
+    while not outbox.writes():
+        time.sleep(0.02)
+    for position in range(0, SIZE, 2):
+        outbox.decide(WITHDRAWN, outbox.contact_ids[position : position + 2])
+        time.sleep(0.2)
+    finish(*children)
+    outbox.sandbox.clear_faults()
+    outbox.minutes = 10
+    outbox.push()
+    outbox.assert_settled()
+    outbox.assert_one_request_at_a_time()
