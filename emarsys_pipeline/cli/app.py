@@ -5,33 +5,47 @@ import sys
 import typer
 from rich.markup import escape
 
-from emarsys_pipeline.cli import (
-    actions,
-    alerts,
-    contacts,
-    demo,
-    doctor,
-    explain,
-    identities,
-    messages,
-    metrics,
-    plan,
-    project,
-    query,
-    rebuild,
-    reconcile,
-    sandbox,
-    segments,
-    status,
-    ui,
-)
+from emarsys_pipeline.cli.lazy import Place, lazy_group
 from emarsys_pipeline.cli.terminal import errors
 from emarsys_pipeline.runbook import error_section
 
 INTERRUPTED = 130
 
+START = "Start here"
+LOOK = "Look at the data"
+OPERATE = "Operate"
+PEOPLE = "People: consent, identities, privacy"
+ACCOUNT = "Work with an Emarsys account"
+
+COMMANDS = {
+    "demo": Place("demo", "demo", START),
+    "init": Place("project", "init", START),
+    "doctor": Place("doctor", "doctor", START),
+    "plan": Place("plan", "plan", START),
+    "ui": Place("ui", "ui", START),
+    "query": Place("query", "query", LOOK),
+    "export": Place("query", "export", LOOK),
+    "explain": Place("explain", "explain", LOOK),
+    "status": Place("status", "status", OPERATE),
+    "metrics": Place("metrics", "metrics", OPERATE),
+    "rebuild": Place("rebuild", "rebuild", OPERATE),
+    "webhooks": Place("messages", "webhooks", PEOPLE),
+    "alerts": Place("alerts", "alerts_app", OPERATE),
+    "inbox": Place("messages", "inbox_app", PEOPLE),
+    "opt-in": Place("messages", "opt_in_app", PEOPLE),
+    "identities": Place("identities", "app", PEOPLE),
+    "contacts": Place("contacts", "contacts_app", PEOPLE),
+    "segments": Place("segments", "segments_app", ACCOUNT),
+    "contact": Place("actions", "contact_app", ACCOUNT),
+    "fields": Place("actions", "fields_app", ACCOUNT),
+    "choices": Place("actions", "choices_app", ACCOUNT),
+    "event": Place("actions", "event_app", ACCOUNT),
+    "sandbox": Place("sandbox", "app", ACCOUNT),
+}
+
 app = typer.Typer(
     name="emarsys-pipeline",
+    cls=lazy_group(COMMANDS),
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -44,40 +58,11 @@ app = typer.Typer(
         "interrupted. More: docs/terminal.md"
     ),
 )
-messages.opt_in_app.command()(reconcile.reconcile)
 
-START = "Start here"
-app.command(rich_help_panel=START)(demo.demo)
-app.command(rich_help_panel=START)(project.init)
-app.command(rich_help_panel=START)(doctor.doctor)
-app.command(rich_help_panel=START)(plan.plan)
-app.command(rich_help_panel=START)(ui.ui)
 
-LOOK = "Look at the data"
-app.command(rich_help_panel=LOOK)(query.query)
-app.command(rich_help_panel=LOOK)(query.export)
-app.command(rich_help_panel=LOOK)(explain.explain)
-
-OPERATE = "Operate"
-app.command(rich_help_panel=OPERATE)(status.status)
-app.command(rich_help_panel=OPERATE)(metrics.metrics)
-app.add_typer(alerts.alerts_app, name="alerts", rich_help_panel=OPERATE)
-app.command(rich_help_panel=OPERATE)(rebuild.rebuild)
-
-PEOPLE = "People: consent, identities, privacy"
-app.command(rich_help_panel=PEOPLE)(messages.webhooks)
-app.add_typer(messages.inbox_app, name="inbox", rich_help_panel=PEOPLE)
-app.add_typer(messages.opt_in_app, name="opt-in", rich_help_panel=PEOPLE)
-app.add_typer(identities.app, name="identities", rich_help_panel=PEOPLE)
-app.add_typer(contacts.contacts_app, name="contacts", rich_help_panel=PEOPLE)
-
-ACCOUNT = "Work with an Emarsys account"
-app.add_typer(segments.segments_app, name="segments", rich_help_panel=ACCOUNT)
-app.add_typer(actions.contact_app, name="contact", rich_help_panel=ACCOUNT)
-app.add_typer(actions.fields_app, name="fields", rich_help_panel=ACCOUNT)
-app.add_typer(actions.choices_app, name="choices", rich_help_panel=ACCOUNT)
-app.add_typer(actions.event_app, name="event", rich_help_panel=ACCOUNT)
-app.add_typer(sandbox.app, name="sandbox", rich_help_panel=ACCOUNT)
+@app.callback()
+def _root() -> None:
+    """Make it a group: its commands are not registered, but looked up."""
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emarsys_pipeline.cli import dead_letters
+from emarsys_pipeline.cli import dead_letters, reconcile
 from emarsys_pipeline.cli.answers import tell_json
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.terminal import bars, console, errors
@@ -147,6 +147,9 @@ def withdraw(
     Example: **emarsys-pipeline opt-in withdraw --email person@example.org**
     """
     _decide("withdrawn", phone, email, contact, channel, config, as_json=as_json)
+
+
+opt_in_app.command()(reconcile.reconcile)
 
 
 def _decide(

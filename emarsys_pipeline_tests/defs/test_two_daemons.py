@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -60,7 +60,7 @@ def test_each_decision_is_written_once_and_in_order_though_two_daemons_run(
             home=home,
             interval=2,
             url=sandbox.url,
-            today=f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z",
+            start=f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}T00:00:00Z",
         ).replace("length_minutes: 1", "length_minutes: 720")
     )
     environment = {

@@ -32,7 +32,7 @@ GAP_SECONDS = 0.05
 SERVICE_DOWN_SECONDS = 0.3
 REPLAY_EVERY = 5
 # How long a round waits for its faults to meet a request.
-ROUND_SECONDS = 25.0
+PATIENCE_SECONDS = 25.0
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Drill:
     chosen: tuple[str, ...]
     crowd: Crowd
     log_start: int
+    patience_seconds: float
     deaths: Counter[str] = field(default_factory=Counter)
     faults_met: int = 0
     seen: Counter[str] = field(default_factory=Counter)
@@ -65,7 +66,7 @@ class Drill:
             gap_seconds=GAP_SECONDS,
         )
         self._disturb_once(round_, chance)
-        deadline = time.monotonic() + ROUND_SECONDS
+        deadline = time.monotonic() + self.patience_seconds
         while telling.is_alive() or not self._has_all_happened():
             if what.RANDOM_KILLS in round_.names:
                 time.sleep(chance.uniform(0.1, 1.0))
@@ -111,9 +112,12 @@ def run(
     first: int = 0,
     chosen: tuple[str, ...] = what.NAMES,
     people: int = PEOPLE,
+    patience_seconds: float = PATIENCE_SECONDS,
     say: bool = True,
 ) -> list[str]:
     """Play these rounds, beginning with ``first``, and more until ``seconds`` are over.
+
+    A round waits ``patience_seconds`` for its faults to meet a request.
 
     Returns:
         Every promise that was broken, with its round and seed; none is played after it.
@@ -126,7 +130,8 @@ def run(
         prepared(sandbox, Path(folder), people) as stage,
     ):
         chance = random.Random(seed)  # noqa: S311 - no secret
-        drill = Drill(stage, seed, chosen, Crowd(stage.people, chance), _end_of_log(stage))
+        crowd, log_start = Crowd(stage.people, chance), _end_of_log(stage)
+        drill = Drill(stage, seed, chosen, crowd, log_start, patience_seconds)
         number, found = first, None
         while number < first + rounds or time.monotonic() - started < seconds:
             round_, found = drill.play(number)
@@ -181,6 +186,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument(
+        "--patience", type=float, default=PATIENCE_SECONDS, help="seconds to wait for faults"
+    )
+    parser.add_argument(
         "--only", action="append", choices=what.NAMES, metavar="NAME", help=", ".join(what.NAMES)
     )
     asked = parser.parse_args()
@@ -193,6 +201,7 @@ def main() -> None:
         first=asked.first,
         chosen=chosen,
         people=asked.people,
+        patience_seconds=asked.patience,
     )
     for each in broken:
         tell_line(each)

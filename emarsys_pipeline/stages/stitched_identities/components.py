@@ -12,8 +12,6 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from emarsys_pipeline.warehouse import load_sql
 
@@ -57,6 +55,10 @@ def components_of(tails: Keys, heads: Keys) -> tuple[Keys, Keys]:
         tails: one end of each edge; there is at least one edge.
         heads: its other end.
     """
+    # Imported where it is needed: it takes as long as all else that a command imports.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     nodes, positions = np.unique(np.concatenate([tails, heads]), return_inverse=True)
     dense_tails, dense_heads = np.split(positions.astype(np.int32), 2)
     graph: Any = coo_matrix(
