@@ -20,6 +20,7 @@ from emarsys_pipeline_tests.requirements import (
     pytest_collection_modifyitems,
     pytest_terminal_summary,
 )
+from emarsys_pipeline_tests.temporary_folder import use_memory
 from emarsys_pipeline_tests.warehouses import Warehouse, chosen_engine
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary", "warehous
 
 
 def pytest_configure() -> None:
-    """Let tests interrupt the commands they start.
+    """Let tests interrupt the commands they start, and write their files without waiting.
 
     A shell starts what runs in its background with interrupts ignored, and children inherit it.
     """
+    use_memory()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
