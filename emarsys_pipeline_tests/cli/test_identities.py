@@ -1,5 +1,6 @@
 """``identities``: deciding, looking and trying out, as somebody at a terminal does it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,16 +21,10 @@ def stitch(warehouse: Warehouse, number: int) -> None:
     warehouse.publish_pending(at_once=True)
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+@pytest.fixture(scope="module")
+def stitched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A family of three on one phone, an office of eleven, and a contact of two people."""
-    path = tmp_path / "emarsys_pipeline.yaml"
-    path.write_text(
-        SETTINGS.format(home=tmp_path, url="http://127.0.0.1:1", auth="wsse", connection=WSSE)
-    )
-    monkeypatch.setenv("EMARSYS_PIPELINE_CONFIG", str(path))
-    monkeypatch.setenv("COLUMNS", "200")
-    made = Warehouse(tmp_path)
+    made = Warehouse(tmp_path_factory.mktemp("stitched"))
     made.migrate()
     with made.write() as connection:
         for contact_id in ("1", "2", "3"):
@@ -40,7 +35,20 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
         add_platform_contact(connection, "p", phone="+491709999999")
         add_platform_contact(connection, "q", email="x@example.org")
     stitch(made, 0)
-    return made
+    return made.directory
+
+
+@pytest.fixture
+def warehouse(stitched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """A copy of it for each test, and its settings."""
+    shutil.copytree(stitched, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "emarsys_pipeline.yaml"
+    path.write_text(
+        SETTINGS.format(home=tmp_path, url="http://127.0.0.1:1", auth="wsse", connection=WSSE)
+    )
+    monkeypatch.setenv("EMARSYS_PIPELINE_CONFIG", str(path))
+    monkeypatch.setenv("COLUMNS", "200")
+    return Warehouse(tmp_path)
 
 
 @pytest.fixture

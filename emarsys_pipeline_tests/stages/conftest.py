@@ -1,5 +1,6 @@
 """Fixtures of the stages that talk to Emarsys: one small sandbox account for all tests."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +32,9 @@ def client(sandbox: Sandbox) -> Iterator[EmarsysClient]:
 
 
 @pytest.fixture
-def importer(client: EmarsysClient, tmp_path: Path) -> Importer:
+def importer(client: EmarsysClient, migrated_directory: Path, tmp_path: Path) -> Importer:
     """Imports into an empty warehouse that is never published."""
+    shutil.copytree(migrated_directory, tmp_path / "imported")
     warehouse = Warehouse(tmp_path / "imported", publish_interval_seconds=3600)
     warehouse.migrate()
     return Importer(warehouse, client, tmp_path / "downloads")

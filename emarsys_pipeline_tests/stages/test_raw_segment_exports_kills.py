@@ -120,7 +120,7 @@ def test_an_import_killed_at_any_moment_leaves_whole_partitions(
     chance = random.Random(seed)  # noqa: S311  # not a secret
     for _ in range(4):
         with started(import_from, place_of(importer, sandbox)) as process:
-            # Starting takes a second; then the first intent shows that the import has begun.
+            # The first intent shows that the import has begun.
             deadline = time.monotonic() + 20
             while process.is_alive() and time.monotonic() < deadline:
                 if table(importer.warehouse, "from export_intents where run_id = 'killed'"):

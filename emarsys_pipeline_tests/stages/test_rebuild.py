@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,16 +164,25 @@ def stitch(warehouse: Warehouse, number: int) -> None:
     )
 
 
-def make_long_history(directory: Path, folder: Path) -> tuple[Warehouse, History]:
-    """Windows in a real file, pruned in between, and then spoilt."""
-    warehouse = Warehouse(directory, publish_interval_seconds=3600)
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Windows in a real file, pruned in between."""
+    folder = tmp_path_factory.mktemp("long_history")
+    warehouse = Warehouse(folder / "warehouse", publish_interval_seconds=3600)
     warehouse.migrate()
-    history = History(warehouse, folder, 42)
+    history = History(warehouse, folder / "downloads", 42)
     for _ in range(8):
         history.land()
         history.evolve(2)
     assert prune_raw(warehouse, history.account.name, keep_windows=2, run_id="prune")
-    return warehouse, history
+    return history
+
+
+@pytest.fixture
+def long_history(made_once: History, tmp_path: Path) -> tuple[Warehouse, History]:
+    """A copy of its file for each test, to be spoilt."""
+    shutil.copytree(made_once.warehouse.directory, tmp_path / "warehouse")
+    return Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600), made_once
 
 
 def rebuild_it(directory: Path, history_account: Any) -> None:
@@ -182,8 +192,10 @@ def rebuild_it(directory: Path, history_account: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_rebuild_killed_at_any_moment_has_changed_all_or_nothing(tmp_path: Path) -> None:
-    warehouse, history = make_long_history(tmp_path / "warehouse", tmp_path / "downloads")
+def test_a_rebuild_killed_at_any_moment_has_changed_all_or_nothing(
+    long_history: tuple[Warehouse, History],
+) -> None:
+    warehouse, history = long_history
     expected = contents(warehouse.directory)
     damage(warehouse, history.source, history.account.name)
     spoilt = contents(warehouse.directory)
@@ -192,18 +204,17 @@ def test_a_rebuild_killed_at_any_moment_has_changed_all_or_nothing(tmp_path: Pat
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     chance = random.Random(seed)  # noqa: S311 - no secret
     for _ in range(KILLS):
-        # Starting takes about a second.
         with started(rebuild_it, warehouse.directory, history.account) as process:
-            process.join(chance.uniform(0.8, 2.5))
+            process.join(chance.uniform(0.05, 1.5))
         assert contents(warehouse.directory) in (spoilt, expected)
     finish(start(rebuild_it, warehouse.directory, history.account))
     assert contents(warehouse.directory) == expected
 
 
 def test_a_rebuild_that_fails_midway_leaves_the_tables_as_they_were(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    long_history: tuple[Warehouse, History], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warehouse, history = make_long_history(tmp_path / "warehouse", tmp_path / "downloads")
+    warehouse, history = long_history
     damage(warehouse, history.source, history.account.name)
     spoilt = all_tables(warehouse)
     seen = []
@@ -223,8 +234,10 @@ def test_a_rebuild_that_fails_midway_leaves_the_tables_as_they_were(
     assert seen
 
 
-def test_a_window_whose_raw_rows_are_gone_keeps_what_was_mapped(tmp_path: Path) -> None:
-    warehouse, history = make_long_history(tmp_path / "warehouse", tmp_path / "downloads")
+def test_a_window_whose_raw_rows_are_gone_keeps_what_was_mapped(
+    long_history: tuple[Warehouse, History],
+) -> None:
+    warehouse, history = long_history
     before = all_tables(warehouse)
     with pytest.raises(RawPrunedError, match=r"raw rows of segment 100 .* are kept from window"):
         map_segment(

@@ -1,5 +1,6 @@
 """Stitching: connected components, guards, stable ids, history."""
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,11 @@ from emarsys_pipeline_tests.warehouses import Warehouse
 
 LOOSE = StitchingSettings(max_contacts_per_identifier=1000, max_contacts_per_identity=1000)
 DEFAULT = StitchingSettings()
+EXAMPLES = int(os.environ.get("EMARSYS_PIPELINE_EXAMPLES", "15"))
+"""How many random graphs are stitched and compared with union-find. The long proof, some minutes:
+
+``EMARSYS_PIPELINE_EXAMPLES=1000 pytest emarsys_pipeline_tests/stages/test_stitched_identities.py``
+"""
 
 
 def stitch(
@@ -57,7 +63,7 @@ def shared_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 
 @settings(
-    max_examples=60,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     print_blob=True,

@@ -48,7 +48,7 @@ from emarsys_pipeline_tests.stages.resident_warehouse import ResidentWarehouse
 from emarsys_pipeline_tests.warehouses import Warehouse
 
 PACKAGE = "emarsys_pipeline.stages.stitched_identities"
-HISTORIES = int(os.environ.get("EMARSYS_PIPELINE_HISTORIES", "4"))
+HISTORIES = int(os.environ.get("EMARSYS_PIPELINE_HISTORIES", "2"))
 WINDOWS = 5
 
 CURRENT = (
