@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from dagster_shared.error import SerializableErrorInfo
 
 from emarsys_pipeline.defs.build import build_definitions
 from emarsys_pipeline.defs.partitions import SEGMENTS_NAME, import_range_tags, segment_key
@@ -103,11 +104,20 @@ class InProcessRuns:
         for event in result.all_events:
             if event.is_step_failure:
                 data = event.step_failure_data
-                if data.error is not None and data.error.cls_name == INTERRUPTED:
+                if _is_interrupt(data.error):
                     raise KeyboardInterrupt
                 told = data.user_failure_data.description if data.user_failure_data else None
                 reasons.append(told or (data.error.message if data.error else event.message))
         raise RunFailedError("\n".join(str(reason).strip() for reason in reasons))
+
+
+def _is_interrupt(error: SerializableErrorInfo | None) -> bool:
+    """Whether an interrupt is the error or behind it: DuckDB makes an error of its own of it."""
+    while error is not None:
+        if error.cls_name == INTERRUPTED:
+            return True
+        error = error.cause
+    return False
 
 
 @contextmanager
