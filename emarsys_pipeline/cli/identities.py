@@ -14,17 +14,24 @@ from emarsys_pipeline.cli.identity_answers import (
     tell_preview,
     tell_quarantine,
 )
+from emarsys_pipeline.cli.identity_arguments import (
+    Author,
+    ContactArgument,
+    IdentifierArgument,
+    Preview,
+    Reason,
+    on_contacts,
+    read_identifier,
+)
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.published import published_warehouse
 from emarsys_pipeline.cli.terminal import errors, working
 from emarsys_pipeline.settings import Settings, load_settings
-from emarsys_pipeline.stages.identifiers import normalise_email, normalise_phone
 from emarsys_pipeline.stages.stitched_identities.ledger import (
     Action,
     Contact,
     Decision,
     DecisionError,
-    Identifier,
     add_decisions,
 )
 from emarsys_pipeline.stages.stitched_identities.preview import preview_identities
@@ -38,22 +45,6 @@ app = typer.Typer(
         "obeys it, and so does every later one, until it is revoked."
     ),
 )
-
-ContactArgument = Annotated[
-    str,
-    typer.Argument(metavar="CONTACT", help="emarsys:ACCOUNT:CONTACT_ID, or platform:CONTACT_ID."),
-]
-IdentifierArgument = Annotated[
-    str, typer.Argument(metavar="IDENTIFIER", help="A phone number or an e-mail address.")
-]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
-Author = Annotated[
-    str | None,
-    typer.Option("--author", help="Who decides; the user of this machine when left out."),
-]
-Preview = Annotated[
-    bool, typer.Option("--preview", help="Show what it would do, and write nothing.")
-]
 
 
 @app.command(
@@ -80,7 +71,7 @@ def split(
     """
 
     def made(_: Settings, author: str) -> list[Decision]:
-        return [_on_contacts("split", contact, other, author, reason)]
+        return [on_contacts("split", contact, other, author, reason)]
 
     _decide(made, author, config, is_preview=preview, as_json=as_json)
 
@@ -103,87 +94,61 @@ def join(
     """Make two contacts one person, though they share nothing, or a guard keeps them apart."""
 
     def made(_: Settings, author: str) -> list[Decision]:
-        return [_on_contacts("join", contact, other, author, reason)]
+        return [on_contacts("join", contact, other, author, reason)]
 
     _decide(made, author, config, is_preview=preview, as_json=as_json)
 
 
-@app.command(
+def _add_decision_on_identifiers(action: Action, about: str, example: str) -> None:
+    """Add the command of a decision on an identifier; the example's arguments go into its help."""
+
+    @app.command(
+        action, help=about, epilog=f"Example: `emarsys-pipeline identities {action} {example}`"
+    )
+    def decide(
+        *,
+        identifier: IdentifierArgument,
+        reason: Reason,
+        author: Author = None,
+        preview: Preview = False,
+        config: Config = None,
+        as_json: AsJson = False,
+    ) -> None:
+        def made(settings: Settings, author: str) -> list[Decision]:
+            named = read_identifier(identifier, settings)
+            contacts: list[Contact | None] = [None]
+            if action == "confirm":
+                with published_warehouse(settings).read_published() as connection:
+                    contacts = contacts_held_back(connection, named)
+            return [
+                Decision(
+                    action=action, author=author, reason=reason, identifier=named, contact=contact
+                )
+                for contact in contacts
+            ]
+
+        _decide(made, author, config, is_preview=preview, as_json=as_json)
+
+
+_add_decision_on_identifiers(
     "block",
-    epilog="Example: `emarsys-pipeline identities block +493012345 --reason 'number of a store'`",
+    "Let a phone number or e-mail address link nobody.",
+    "+493012345 --reason 'number of a store'",
 )
-def block(
-    *,
-    identifier: IdentifierArgument,
-    reason: Reason,
-    author: Author = None,
-    preview: Preview = False,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let a phone number or e-mail address link nobody."""
-
-    def made(settings: Settings, author: str) -> list[Decision]:
-        named = _identifier(identifier, settings)
-        return [Decision(action="block", author=author, reason=reason, identifier=named)]
-
-    _decide(made, author, config, is_preview=preview, as_json=as_json)
-
-
-@app.command(
+_add_decision_on_identifiers(
     "release",
-    epilog="Example: `emarsys-pipeline identities release family@example.org "
-    "--reason 'one person with many accounts'`",
+    "Let a phone number or e-mail address link all its contacts, whatever guard held it back.",
+    "family@example.org --reason 'one person with many accounts'",
 )
-def release(
-    *,
-    identifier: IdentifierArgument,
-    reason: Reason,
-    author: Author = None,
-    preview: Preview = False,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let a phone number or e-mail address link all its contacts, whatever guard held it back."""
-
-    def made(settings: Settings, author: str) -> list[Decision]:
-        named = _identifier(identifier, settings)
-        return [Decision(action="release", author=author, reason=reason, identifier=named)]
-
-    _decide(made, author, config, is_preview=preview, as_json=as_json)
-
-
-@app.command(
+_add_decision_on_identifiers(
     "confirm",
-    epilog="Example: `emarsys-pipeline identities confirm +493012345 "
-    "--reason 'an office line indeed'`",
-)
-def confirm(
-    *,
-    identifier: IdentifierArgument,
-    reason: Reason,
-    author: Author = None,
-    preview: Preview = False,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Agree that an identifier is held back: it stays so, even if a guard would let it link later.
+    """
+    Agree that an identifier is held back: it stays so, even if a guard would let it link later.
 
     Where it links others and is held back for single contacts, those stay without it.
-    """
-
-    def made(settings: Settings, author: str) -> list[Decision]:
-        named = _identifier(identifier, settings)
-        with published_warehouse(settings).read_published() as connection:
-            contacts = contacts_held_back(connection, named)
-        return [
-            Decision(
-                action="confirm", author=author, reason=reason, identifier=named, contact=contact
-            )
-            for contact in contacts
-        ]
-
-    _decide(made, author, config, is_preview=preview, as_json=as_json)
+    """,
+    "+493012345 --reason 'an office line indeed'",
+)
 
 
 @app.command(
@@ -290,7 +255,7 @@ def preview(
                     action=action,
                     author="preview",
                     reason="preview",
-                    identifier=_identifier(text, settings),
+                    identifier=read_identifier(text, settings),
                 )
                 for action, text in tried
             ],
@@ -326,31 +291,6 @@ def _decide(
     for decision_id in ids:
         tell_line(f"recorded: decision {decision_id}")
     tell_line("the next run of stitched_identities obeys; take it back with identities revoke")
-
-
-def _on_contacts(action: Action, one: str, other: str, author: str, reason: str) -> Decision:
-    return Decision(
-        action=action,
-        author=author,
-        reason=reason,
-        contact=Contact.parse(one),
-        other_contact=Contact.parse(other),
-    )
-
-
-def _identifier(text: str, settings: Settings) -> Identifier:
-    """The normalised identifier; a number without country code is of an account's region."""
-    address = normalise_email(text)
-    if address is not None:
-        return Identifier("email", address)
-    for region in (None, *sorted({account.default_region for account in settings.accounts})):
-        number = normalise_phone(text, region)
-        if number is not None:
-            return Identifier("phone", number)
-    raise DecisionError(
-        "the identifier is neither a valid phone number nor a valid e-mail address: write for "
-        "example +4930123456 or desk@example.org"
-    )
 
 
 @contextmanager
