@@ -8,7 +8,7 @@ file or names an engine.
 from emarsys_pipeline.warehouse.lake import LakeError, LakeLocation, ObjectStore
 from emarsys_pipeline.warehouse.locks import HeldLock, LockLostError
 from emarsys_pipeline.warehouse.partitions import overwrite_partition
-from emarsys_pipeline.warehouse.sql import load_sql, quote
+from emarsys_pipeline.warehouse.sql import load_decisions_in_force, load_sql, quote
 from emarsys_pipeline.warehouse.store import Warehouse
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "LockLostError",
     "ObjectStore",
     "Warehouse",
+    "load_decisions_in_force",
     "load_sql",
     "overwrite_partition",
     "quote",

@@ -10,7 +10,7 @@ from importlib import resources
 
 import duckdb
 
-from emarsys_pipeline.warehouse.sql import load_sql
+from emarsys_pipeline.warehouse.sql import load_views
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def _apply_missing(connection: duckdb.DuckDBPyConnection) -> list[str]:
     known = _migrations()
     rows = connection.execute("select name from schema_migrations").fetchall()
     recorded = {name for (name,) in rows}
-    views = load_sql(__package__, "views.sql", tables="main")
+    views = load_views("main")
     both = views + resources.files(__package__).joinpath("analytics.sql").read_text("utf-8")
     views_name = _VIEWS + hashlib.sha256(both.encode()).hexdigest()[:16]
     missing = _missing(recorded)

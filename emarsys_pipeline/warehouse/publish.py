@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from emarsys_pipeline.warehouse.columns import property_columns
-from emarsys_pipeline.warehouse.sql import load_sql, quote
+from emarsys_pipeline.warehouse.sql import load_sql, load_views, quote
 
 # Raw rows stay in the warehouse: no view needs them.
 PUBLISHED_TABLES = (
@@ -134,7 +134,7 @@ def _create_views(path: Path, properties: list[str]) -> None:
 
 def create_views(connection: duckdb.DuckDBPyConnection, properties: list[str]) -> None:
     """Make the commented views over the copied tables, with a column per property."""
-    connection.execute(load_sql(__package__, "views.sql", tables="pipeline"))
+    connection.execute(load_views("pipeline"))
     connection.execute(analysts_views_sql(properties, tables="pipeline"))
     for view in ("contacts", "identities"):
         for name in properties:

@@ -28,6 +28,21 @@ def load_sql(package: str, name: str, **fragments: str) -> str:
     return _PLACEHOLDER.sub(lambda found: fragments[found.group(1)], text)
 
 
+def load_views(tables: str) -> str:
+    """The text of ``views.sql`` over the tables of this schema."""
+    return load_sql(
+        __package__,
+        "views.sql",
+        tables=tables,
+        decisions_in_force=load_decisions_in_force(f"{tables}.identity_decisions"),
+    )
+
+
+def load_decisions_in_force(decisions: str) -> str:
+    """The query for those decisions that hold, of all in a table."""
+    return load_sql(__package__, "decisions_in_force.sql", decisions=decisions).rstrip()
+
+
 def quote(identifier: str) -> str:
     """The identifier in double quotes, safe inside any statement."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -22,7 +22,7 @@ from emarsys_pipeline_tests.stages.memory_account import MemoryAccount
 from emarsys_pipeline_tests.stages.resident_warehouse import ResidentWarehouse
 from emarsys_pipeline_tests.warehouses import Warehouse
 
-HISTORIES = int(os.environ.get("EMARSYS_PIPELINE_HISTORIES", "8"))
+HISTORIES = int(os.environ.get("EMARSYS_PIPELINE_HISTORIES", "12"))
 """How many random histories are tried. The long proof, about ten minutes:
 
 ``EMARSYS_PIPELINE_HISTORIES=320 pytest emarsys_pipeline_tests/stages/\

@@ -15,7 +15,7 @@ from emarsys_pipeline.warehouse.columns import (
     property_columns,
 )
 from emarsys_pipeline.warehouse.migrate import NewerSchemaError
-from emarsys_pipeline.warehouse.sql import load_sql, quote
+from emarsys_pipeline.warehouse.sql import load_sql, load_views, quote
 from emarsys_pipeline_tests.warehouse.processes import finish, start
 from emarsys_pipeline_tests.warehouses import Warehouse
 
@@ -49,12 +49,12 @@ def test_processes_may_migrate_a_new_file_at_the_same_time(tmp_path: Path) -> No
 def test_changed_views_replace_those_of_an_existing_file(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    views = load_sql("emarsys_pipeline.warehouse", "views.sql", tables="main")
+    views = load_views("main")
     one = "select 'retired' as retired_identity_id, 'kept' as identity_id"
     changed = f"{views} create or replace view main.identity_aliases as {one};"
     records = "select count(*) from schema_migrations where name like 'views %'"
     with monkeypatch.context() as patched:
-        patched.setattr(migrate, "load_sql", lambda *_args, **_fragments: changed)
+        patched.setattr(migrate, "load_views", lambda _tables: changed)
         warehouse.migrate()
         assert rows(warehouse, "from identity_aliases") == [("retired", "kept")]
         assert rows(warehouse, records) == [(1,)]
@@ -107,10 +107,10 @@ def test_columns_are_added_once_and_keep_their_type(warehouse: Warehouse) -> Non
 
 
 def refuse_fragments(**fragments: str) -> Callable[[], str]:
-    return lambda: load_sql("emarsys_pipeline.warehouse", "views.sql", **fragments)
+    return lambda: load_sql("emarsys_pipeline.warehouse", "decisions_in_force.sql", **fragments)
 
 
-@pytest.mark.parametrize("fragments", [{}, {"tables": "main", "more": ""}], ids=["few", "many"])
+@pytest.mark.parametrize("fragments", [{}, {"decisions": "a", "more": ""}], ids=["few", "many"])
 def test_sql_gets_exactly_the_fragments_that_it_names(fragments: dict[str, str]) -> None:
     with pytest.raises(KeyError, match="needs the fragments"):
         refuse_fragments(**fragments)()

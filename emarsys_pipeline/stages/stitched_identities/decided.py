@@ -6,7 +6,7 @@ from importlib import resources
 import duckdb
 
 from emarsys_pipeline.settings import StitchingSettings
-from emarsys_pipeline.warehouse import load_sql
+from emarsys_pipeline.warehouse import load_decisions_in_force, load_sql
 
 TEMPORARY = (
     "active_decisions",
@@ -30,7 +30,12 @@ def load_decisions(
         "create temp table if not exists proposed_decisions as from identity_decisions limit 0"
     )
     connection.execute(
-        load_sql(__package__, "active_decisions.sql"), {"window_start": window_start}
+        load_sql(
+            __package__,
+            "active_decisions.sql",
+            decisions_in_force=load_decisions_in_force("known"),
+        ),
+        {"window_start": window_start},
     )
     connection.execute(load_sql(__package__, "decided_pairs.sql"))
     curated = resources.files(__package__).joinpath("blocked_identifiers.csv")
