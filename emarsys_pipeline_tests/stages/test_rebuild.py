@@ -23,7 +23,7 @@ from emarsys_pipeline_tests.stages.landed_rows import table, window
 from emarsys_pipeline_tests.stages.resident_warehouse import ResidentWarehouse
 from emarsys_pipeline_tests.test_kills import contents
 from emarsys_pipeline_tests.warehouse.processes import finish, start, started
-from emarsys_pipeline_tests.warehouses import Warehouse
+from emarsys_pipeline_tests.warehouses import LAKE_DATABASE, Warehouse
 
 RAW_TABLES = {"raw_segment_exports", "raw_prunings"}
 WINDOWS = 12
@@ -164,10 +164,8 @@ def stitch(warehouse: Warehouse, number: int) -> None:
     )
 
 
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> History:
-    """Windows in a real file, pruned in between."""
-    folder = tmp_path_factory.mktemp("long_history")
+def make_long_history(folder: Path) -> tuple[Warehouse, History]:
+    """Windows of a real warehouse, pruned in between."""
     warehouse = Warehouse(folder / "warehouse", publish_interval_seconds=3600)
     warehouse.migrate()
     history = History(warehouse, folder / "downloads", 42)
@@ -175,14 +173,22 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> History:
         history.land()
         history.evolve(2)
     assert prune_raw(warehouse, history.account.name, keep_windows=2, run_id="prune")
-    return history
+    return warehouse, history
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, History]:
+    return make_long_history(tmp_path_factory.mktemp("long_history"))
 
 
 @pytest.fixture
-def long_history(made_once: History, tmp_path: Path) -> tuple[Warehouse, History]:
-    """A copy of its file for each test, to be spoilt."""
-    shutil.copytree(made_once.warehouse.directory, tmp_path / "warehouse")
-    return Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600), made_once
+def long_history(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Warehouse, History]:
+    """For each test a copy, to be spoilt; a lake is not in its folder alone and is made anew."""
+    if LAKE_DATABASE in os.environ:
+        return make_long_history(tmp_path)
+    made, history = request.getfixturevalue("made_once")
+    shutil.copytree(made.directory, tmp_path / "warehouse")
+    return Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600), history
 
 
 def rebuild_it(directory: Path, history_account: Any) -> None:
