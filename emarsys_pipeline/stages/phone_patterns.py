@@ -34,7 +34,7 @@ class PhonePatterns:
 
     Attributes:
         mobile: pattern of country code and mobile number, without a plus sign.
-        after_code: pattern of a country code followed by a trunk 0, the code in a group.
+        after_code: pattern of a plus sign, a country code and a trunk 0; all but the 0 in a group.
         code_of_region: an expression: the country code of ``region``, null when it is not known.
         code_of_trunk_region: the same, for countries with a trunk 0.
     """
@@ -63,7 +63,7 @@ def phone_patterns() -> PhonePatterns:
                     trunk[region] = code
     return PhonePatterns(
         mobile="|".join(mobile) or NEVER,
-        after_code=f"^({'|'.join(trunk.values()) or NEVER})0",
+        after_code=rf"^(\+(?:{'|'.join(trunk.values()) or NEVER}))0",
         code_of_region=_lookup(codes),
         code_of_trunk_region=_lookup(trunk),
     )

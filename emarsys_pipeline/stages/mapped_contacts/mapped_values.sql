@@ -1,4 +1,4 @@
--- Reads: raw_segment_exports, written_choices, chosen_lists, country_regions.
+-- Reads: raw_segment_exports, written_choices, chosen_lists.
 -- Gives: a temporary table mapped_values, one row per raw row of the partition, with each property
 -- in its type, what was written where that may differ, and the hash over the whole.
 create or replace temp table mapped_values as
@@ -21,15 +21,10 @@ typed as (
         written.contact_id,
         written.kind,
         written.requested_at,
-        coalesce(regions.region, $default_region) as region
+        coalesce({{ region }}, $default_region) as region
         {{ kept }}
         {{ values }}
     from raw_rows as written
-    left join written_choices as countries
-        on countries.field_id = $country_field_id
-        and countries.dialect = written.dialect
-        and countries.written = written.country
-    left join country_regions as regions on regions.choice_id = countries.choice_id
     {{ joins }}
 ),
 

@@ -227,7 +227,11 @@ def _make_choices(
     connection.execute(load_sql(__package__, "country_regions.sql"))
     connection.execute(
         load_sql(__package__, "choices.sql"),
-        {"account": keys["account"], "window_start": keys["window_start"]},
+        {
+            "account": keys["account"],
+            "window_start": keys["window_start"],
+            "country_field_id": COUNTRY_FIELD_ID,
+        },
     )
     connection.execute(
         "create or replace temp table chosen_lists"
@@ -251,28 +255,26 @@ def _make_mapped_values(
     raw_columns: set[str],
 ) -> None:
     country = raw_field_column(COUNTRY_FIELD_ID)
+    region, country_join = sql.region_of_country(properties)
     identifiers = [item for item in properties if item.identifier is not None]
     connection.execute(
         load_sql(
             __package__,
             "mapped_values.sql",
             country=f"raw.{quote(country)}" if country in raw_columns else "null::varchar",
+            region=region,
             written=sql.listed([item.written for item in properties]),
             kept=sql.listed(
                 [f"written.{item.written_column}" for item in properties if item.can_be_refused]
             ),
             values=sql.listed([item.value for item in properties]),
-            joins="\n    ".join(item.choice_join for item in properties if item.choice_join),
+            joins="\n    ".join([country_join, *(item.choice_join for item in properties)]),
             normalised=sql.listed([item.normalised for item in identifiers]),
             phone_numbers=_distinct(identifiers, "phone"),
             email_addresses=_distinct(identifiers, "email"),
             columns=", ".join(item.column for item in by_name),
         ),
-        {
-            **keys,
-            "default_region": account.default_region,
-            "country_field_id": COUNTRY_FIELD_ID,
-        },
+        {**keys, "default_region": account.default_region},
     )
 
 

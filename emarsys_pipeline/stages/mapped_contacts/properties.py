@@ -7,7 +7,7 @@ our own (field ids are digits, checked here).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emarsys_pipeline.stages.raw_segment_exports.fields import MappedField
+from emarsys_pipeline.stages.raw_segment_exports.fields import COUNTRY_FIELD_ID, MappedField
 from emarsys_pipeline.warehouse import quote
 from emarsys_pipeline.warehouse.columns import raw_field_column
 
@@ -15,14 +15,20 @@ LIST_TYPE = "varchar[]"
 
 _CONVERSIONS = {
     "varchar": "{text}",
-    # Emarsys writes days; with date-times switched on for an account, the time follows.
-    "date": "try_strptime(trim({text}), "
-    "['%Y-%m-%d', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S'])::date",
+    # Nearly all days come as 2024-05-31, which a cast reads in half the time; other lengths may be
+    # infinite or before Christ for the cast. Emarsys writes days; with date-times
+    # switched on for an account, the time follows.
+    "date": "case when try_cast({text} as date)::varchar = {text} and strlen({text}) = 10 "
+    "then try_cast({text} as date) "
+    "when {text} is not null then try_strptime(trim({text}), "
+    "['%Y-%m-%d', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S'])::date end",
     # DuckDB's own casts round 7.5 to a whole number, and read 1_000 and 0x10 as numbers.
-    "double": "case when regexp_full_match(trim({text}), "
-    r"'[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?') "
+    "double": "case when regexp_full_match({text}, "
+    r"' *[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)? *') "
     "and isfinite(try_cast({text} as double)) then try_cast({text} as double) end",
-    "bigint": "case when regexp_full_match(trim({text}), '[+-]?[0-9]+([.]0*)?') "
+    "bigint": "case when try_cast({text} as bigint)::varchar = {text} "
+    "then try_cast({text} as bigint) "
+    "when regexp_full_match({text}, ' *[+-]?[0-9]+([.]0*)? *') "
     "then try_cast({text} as bigint) end",
     "boolean": "case when lower({text}) in ('1', 'true', 'yes') then true "
     "when lower({text}) in ('0', 'false', 'no') then false end",
@@ -88,9 +94,14 @@ class Property:
         return f"{self._converted()} as {self.column}"
 
     @property
+    def choices(self) -> str:
+        """The alias of the choices that this field's values mean."""
+        return quote(f"choice {self.name}")
+
+    @property
     def choice_join(self) -> str:
         """Join of the choices that this field's values mean; empty for other fields."""
-        field, alias = self.mapped.field, self._alias
+        field, alias = self.mapped.field, self.choices
         if field.is_multi_choice:
             return (
                 f"left join chosen_lists as {alias} on {alias}.field_id = '{self._field_id}' "
@@ -126,22 +137,33 @@ class Property:
             raise ValueError(f"field id {field_id!r} is not a number")
         return field_id
 
-    @property
-    def _alias(self) -> str:
-        return quote(f"choice {self.name}")
-
     def _converted(self) -> str:
         field, wanted = self.mapped.field, self.mapped.mapping.choices
         if field.is_multi_choice:
-            chosen = f"{self._alias}.{'labels' if wanted == 'label' else 'choice_ids'}"
+            chosen = f"{self.choices}.{'labels' if wanted == 'label' else 'choice_ids'}"
             if self.data_type == LIST_TYPE:
                 return chosen
             text = f"array_to_string({chosen}, ', ')"
         elif field.is_single_choice:
-            text = f"{self._alias}.{'label' if wanted == 'label' else 'choice_id'}"
+            text = f"{self.choices}.{'label' if wanted == 'label' else 'choice_id'}"
         else:
             text = f"written.{self.written_column}"
         return _CONVERSIONS[self.data_type].format(text=text)
+
+
+def region_of_country(properties: Sequence[Property]) -> tuple[str, str]:
+    """The column of the region of a contact's country, and the join that brings it.
+
+    Where the country is a mapped property, its choices bring the region along: no join.
+    """
+    for item in properties:
+        if item.mapped.field.field_id == COUNTRY_FIELD_ID and item.mapped.field.is_single_choice:
+            return f"{item.choices}.region", ""
+    return (
+        "countries.region",
+        f"left join written_choices as countries on countries.field_id = '{COUNTRY_FIELD_ID}' "
+        "and countries.dialect = written.dialect and countries.written = written.country",
+    )
 
 
 def listed(items: Sequence[str], *, leading: bool = True) -> str:
