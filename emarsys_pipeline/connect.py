@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from emarsys_pipeline.emarsys import (
     EmarsysClient,
@@ -13,6 +13,9 @@ from emarsys_pipeline.emarsys import (
     WsseCredentials,
 )
 from emarsys_pipeline.settings import OAuth2Connection, WsseConnection
+
+if TYPE_CHECKING:
+    from emarsys_pipeline.postgresql import Database
 
 
 class Reachable(Protocol):
@@ -44,14 +47,14 @@ def read_credentials(
 
 @contextmanager
 def connect(
-    account: Reachable, *, rate_limit_path: Path, retries: RetrySettings | None = None
+    account: Reachable, *, rate_limit: "Path | Database", retries: RetrySettings | None = None
 ) -> Iterator[EmarsysClient]:
     """A client of this account.
 
     Args:
         account: which account, and how to sign in to it.
-        rate_limit_path: file in which all processes share the account's rate limit; its folder
-            is made.
+        rate_limit: where all who use the account share its rate limit: a file, made with its
+            folder, or a database.
         retries: how long one call may go on trying; None for the client's defaults.
 
     Raises:
@@ -59,7 +62,7 @@ def connect(
     """
     credentials = read_credentials(account.connection)
     with (
-        closing(RateLimiter(rate_limit_path)) as rate_limiter,
+        closing(RateLimiter(rate_limit)) as rate_limiter,
         EmarsysClient(
             credentials, base_url=account.base_url, rate_limiter=rate_limiter, retries=retries
         ) as client,

@@ -26,10 +26,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "warehouse": {"postgresql", "windows"},
     "runbook": set(),
     "alerts": {"settings"},
-    "connect": {"emarsys", "settings"},
+    "connect": {"emarsys", "postgresql", "settings"},
+    "storage": {"emarsys", "inbox", "postgresql", "settings", "warehouse"},
     "stages": {"clock", "emarsys", "inbox", "messaging", "settings", "warehouse", "windows"},
-    "doctor": {"connect", "emarsys", "settings", "stages"},
-    "privacy": {"clock", "inbox", "settings", "stages", "warehouse", "windows"},
+    "doctor": {"connect", "emarsys", "postgresql", "settings", "stages"},
+    "privacy": {"clock", "inbox", "settings", "stages", "storage", "warehouse", "windows"},
     "explain": {"settings", "stages", "warehouse", "windows"},
     "defs": {
         *(
@@ -44,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "privacy",
             "settings",
             "stages",
+            "storage",
             "warehouse",
         ),
         "windows",

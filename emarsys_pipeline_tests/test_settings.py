@@ -72,21 +72,26 @@ def test_the_example_loads_and_shows_every_key_with_its_default(tmp_path: Path) 
     assert from_package.home == tmp_path / ".emarsys_pipeline"
     assert [account.name for account in from_package.accounts] == ["shop_de"]
     # A line "#   key: value   # what it means" becomes "  key: value".
-    uncommented = re.sub(r"^#(?= *[a-z_]+:)", "", example_settings(), flags=re.MULTILINE)
+    uncommented = re.sub(r"^#(?= *[a-z0-9_]+:)", "", example_settings(), flags=re.MULTILINE)
     uncommented = re.sub(r"^ (?=[a-z])", "", uncommented, flags=re.MULTILINE)
     uncommented = re.sub(r"^(  +)# (?=[a-z_]+: )", r"\1", uncommented, flags=re.MULTILINE)
     uncommented = uncommented.replace("birth_date: date", "city: varchar")
     everything = load_settings(written(tmp_path, uncommented))
-    for name in Settings.model_fields.keys() - {"path", "properties", "webhooks", "messaging"}:
+    shown_only = {"path", "properties", "webhooks", "messaging", "lake"}
+    for name in Settings.model_fields.keys() - shown_only:
         assert getattr(everything, name) == getattr(from_package, name), name
     secrets = {"platform_secret", "emarsys_secret", "emarsys_legacy_secret"}
     assert everything.webhooks.model_dump(exclude=secrets) == from_package.webhooks.model_dump(
         exclude=secrets
     )
     assert from_package.messaging == MessagingSettings()
+    assert from_package.lake is None
+    assert everything.lake is not None
     for way, required in (
         (everything.messaging.hand_over, {"folder"}),
         (everything.messaging.http, {"url", "secret"}),
+        (everything.lake, {"catalog", "data_path", "s3"}),
+        (everything.lake.s3, {"key_id", "secret"}),
     ):
         assert way is not None
         defaults = {name: each.default for name, each in type(way).model_fields.items()}

@@ -65,7 +65,7 @@ def import_all(sandbox: Sandbox, home: Path) -> tuple[Settings, Window]:
     warehouse.migrate()
     account = settings.accounts[0]
     segments = [reference.id or "" for reference in account.segments]
-    with connect(account, rate_limit_path=settings.rate_limit_path) as client:
+    with connect(account, rate_limit=settings.rate_limit_path) as client:
         outcomes = import_account(
             warehouse,
             client,

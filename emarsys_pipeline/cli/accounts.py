@@ -11,6 +11,7 @@ from emarsys_pipeline.cli.terminal import working
 from emarsys_pipeline.connect import connect
 from emarsys_pipeline.emarsys import EmarsysClient, RetrySettings
 from emarsys_pipeline.settings import AccountSettings, load_settings
+from emarsys_pipeline.storage import rate_limits
 
 # Whoever waits at a terminal learns soon that a server does not answer.
 AT_A_TERMINAL = RetrySettings(total_seconds=20.0, evaluation_seconds=600.0)
@@ -51,6 +52,6 @@ def account_client(
     shown = nullcontext() if is_quiet else working(f"asking the account {account.name}")
     with (
         shown,
-        connect(account, rate_limit_path=settings.rate_limit_path, retries=AT_A_TERMINAL) as client,
+        connect(account, rate_limit=rate_limits(settings), retries=AT_A_TERMINAL) as client,
     ):
         yield client, account

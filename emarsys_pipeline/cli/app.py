@@ -28,6 +28,7 @@ COMMANDS = {
     "explain": Place("explain", "explain", LOOK),
     "status": Place("status", "status", OPERATE),
     "metrics": Place("metrics", "metrics", OPERATE),
+    "migrate": Place("migrate", "migrate", OPERATE),
     "rebuild": Place("rebuild", "rebuild", OPERATE),
     "webhooks": Place("messages", "webhooks", PEOPLE),
     "alerts": Place("alerts", "alerts_app", OPERATE),

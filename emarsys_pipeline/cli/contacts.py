@@ -28,7 +28,7 @@ from emarsys_pipeline.privacy.readmit import readmit
 from emarsys_pipeline.privacy.search import Finding, search_home
 from emarsys_pipeline.privacy.subject import PersonNotFoundError
 from emarsys_pipeline.settings import load_settings
-from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.storage import open_warehouse
 
 contacts_app = typer.Typer(
     no_args_is_help=True, help="What is held on a person: find it, give it out, erase it."
@@ -169,11 +169,8 @@ def readmit_person(
 @contextmanager
 def _home(config: Path | None) -> Iterator[Home]:
     settings = load_settings(config)
-    warehouse = Warehouse(
-        settings.warehouse_directory,
-        publish_interval_seconds=settings.publish.min_interval_seconds,
-    )
-    warehouse.migrate()
+    warehouse = open_warehouse(settings)
+    warehouse.prepare()
     try:
         yield Home(warehouse=warehouse, settings=settings)
     except (PersonNotFoundError, UnclassifiedError, LeftoverError) as error:

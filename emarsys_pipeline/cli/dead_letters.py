@@ -16,6 +16,7 @@ from emarsys_pipeline.stages.opt_in_pushes import (
     dead_letters,
     replay_dead_letters,
 )
+from emarsys_pipeline.storage import open_warehouse
 from emarsys_pipeline.warehouse import Warehouse
 
 
@@ -80,7 +81,7 @@ def replay(
     if everything == bool(deltas):
         raise typer.BadParameter("name deltas, or all of them", param_hint="--delta or --all")
     warehouse = _warehouse(load_settings(config))
-    warehouse.migrate()
+    warehouse.prepare()
     try:
         count = replay_dead_letters(warehouse, None if everything else deltas)
     except NoSuchDeadLetterError as error:
@@ -98,10 +99,7 @@ def replay(
 
 
 def _warehouse(settings: Settings) -> Warehouse:
-    warehouse = Warehouse(
-        settings.warehouse_directory,
-        publish_interval_seconds=settings.publish.min_interval_seconds,
-    )
+    warehouse = open_warehouse(settings)
     if not warehouse.is_published:
         errors.print(
             "[red]error:[/red] nothing has been imported yet: start with emarsys-pipeline ui"

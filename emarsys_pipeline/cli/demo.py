@@ -20,10 +20,9 @@ from emarsys_pipeline.cli.identity_quality import (
 from emarsys_pipeline.cli.options import AsJson
 from emarsys_pipeline.cli.terminal import Bars, bars, console, errors, table
 from emarsys_pipeline.connect import connect
-from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline.settings import Settings
-from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.storage import open_inbox, open_warehouse, rate_limits
 
 DEMO_HOME = Path(".demo")
 EXAMPLE_QUERY = "select status, count(*) as people from consent_status group by all"
@@ -104,7 +103,7 @@ def _run_stages(
     with (
         in_process_runs(settings, dagster_home) as runs,
         listening(progress),
-        Inbox(settings.inbox_path) as inbox,
+        open_inbox(settings) as inbox,
     ):
         events = DemoEvents(home, sandbox, inbox)
         events.early_decisions()
@@ -131,9 +130,9 @@ def _run_stages(
 
 def _read_back(settings: Settings, sandbox: Sandbox) -> Arrived:
     account = settings.accounts[0]
-    warehouse = Warehouse(settings.warehouse_directory)
+    warehouse = open_warehouse(settings)
     warehouse.publish_pending(at_once=True)
-    with connect(account, rate_limit_path=settings.rate_limit_path) as client:
+    with connect(account, rate_limit=rate_limits(settings)) as client:
         members = {
             reference.id: [
                 contact for page in client.segment_contact_ids(reference.id) for contact in page
@@ -155,7 +154,7 @@ def _judge_identities(settings: Settings, dagster_home: Path, sandbox: Sandbox) 
     """Compare identities with the persons that the sandbox knows, and show it at the asset."""
     from emarsys_pipeline.defs.in_process import observe
 
-    warehouse = Warehouse(settings.warehouse_directory)
+    warehouse = open_warehouse(settings)
     with warehouse.read_published() as connection:
         add_true_persons(connection, settings.accounts[0].name, sandbox.truth()["persons"])
         connection.execute("create temp view judged_identities as from identity_members")
@@ -199,7 +198,7 @@ def _show(arrived: Arrived, seconds: dict[str, float], settings: Settings) -> No
     console.print(table("What arrived", ("what", "count"), rows))
     timings = [(name, f"{taken:.1f}") for name, taken in seconds.items()]
     console.print(table("Where the time went", ("stage", "seconds"), timings))
-    analytics = Warehouse(settings.warehouse_directory).published_name
+    analytics = open_warehouse(settings).published_name
     if arrived.is_complete:
         console.print(
             "[green]Everything arrived:[/green] Emarsys shows each person's last decision."

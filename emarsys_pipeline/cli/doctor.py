@@ -10,6 +10,7 @@ from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.terminal import working
 from emarsys_pipeline.doctor import AccountReport, examine_account
 from emarsys_pipeline.settings import load_settings
+from emarsys_pipeline.storage import rate_limits
 
 Account = Annotated[
     str | None,
@@ -33,7 +34,7 @@ def doctor(*, account: Account = None, config: Config = None, as_json: AsJson = 
         with working(f"examining the account {each.name}"):
             report = examine_account(
                 each,
-                rate_limit_path=settings.rate_limit_path,
+                rate_limit=rate_limits(settings),
                 max_contacts_per_segment=settings.imports.max_contacts_per_segment,
                 property_types=settings.property_types,
                 today=datetime.now(UTC).date(),

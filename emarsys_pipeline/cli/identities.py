@@ -282,7 +282,7 @@ def _decide(
                 )
             tell_preview(found, as_json=as_json)
             return
-        warehouse.migrate()
+        warehouse.prepare()
         ids = add_decisions(warehouse, decided, first_window_start=settings.windows.grid.start)
     warehouse.publish_pending(at_once=True)
     if as_json:

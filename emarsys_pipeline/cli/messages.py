@@ -12,10 +12,11 @@ from emarsys_pipeline.cli import dead_letters, reconcile
 from emarsys_pipeline.cli.answers import tell_json
 from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.terminal import bars, console, errors
-from emarsys_pipeline.inbox import Inbox, MessageError, load_file, parse_message
+from emarsys_pipeline.inbox import MessageError, load_file, parse_message
 from emarsys_pipeline.inbox.receiver import ReceiverSettings, create_app
 from emarsys_pipeline.inbox.signatures import Verifier
 from emarsys_pipeline.settings import SecretReference, WebhookSettings, load_settings
+from emarsys_pipeline.storage import open_inbox
 
 inbox_app = typer.Typer(no_args_is_help=True, help="Bring messages into the inbox from files.")
 opt_in_app = typer.Typer(
@@ -45,7 +46,7 @@ def webhooks(*, config: Config = None) -> None:
 
     settings = load_settings(config)
     accounts = frozenset(account.name for account in settings.accounts)
-    with Inbox(settings.inbox_path) as inbox:
+    with open_inbox(settings) as inbox:
         uvicorn.run(
             create_app(inbox, _receiver_settings(settings.webhooks, accounts)),
             host=settings.webhooks.host,
@@ -90,7 +91,7 @@ def load(
     Example: **emarsys-pipeline inbox load decisions.csv --kind consent**
     """
     settings = load_settings(config)
-    with Inbox(settings.inbox_path) as inbox, bars() as progress:
+    with open_inbox(settings) as inbox, bars() as progress:
         result = load_file(
             inbox, path, kind=kind.value, progress=lambda rows: progress("rows", rows, None)
         )
@@ -176,7 +177,7 @@ def _decide(
     except MessageError as error:
         errors.print(f"error: the decision {error}", markup=False)
         raise typer.Exit(2) from error
-    with Inbox(load_settings(config).inbox_path) as inbox:
+    with open_inbox(load_settings(config)) as inbox:
         inbox.put([message], source="command")
     if as_json:
         tell_json({name: content[name] for name in ("channel", "status", "occurred_at")})

@@ -11,7 +11,7 @@ from emarsys_pipeline.cli.terminal import bars
 from emarsys_pipeline.connect import connect
 from emarsys_pipeline.settings import load_settings
 from emarsys_pipeline.stages.raw_segment_exports.planning import AccountForecast, forecast_account
-from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.storage import open_warehouse, rate_limits
 
 Account = Annotated[
     str | None,
@@ -38,13 +38,11 @@ def plan(*, account: Account = None, config: Config = None, as_json: AsJson = Fa
     """
     settings = load_settings(config)
     accounts = settings.accounts if account is None else (settings.account(account),)
-    warehouse = Warehouse(settings.warehouse_directory)
+    warehouse = open_warehouse(settings)
     forecasts = []
     with bars() as progress:
         for each in accounts:
-            with connect(
-                each, rate_limit_path=settings.rate_limit_path, retries=AT_A_TERMINAL
-            ) as client:
+            with connect(each, rate_limit=rate_limits(settings), retries=AT_A_TERMINAL) as client:
                 forecasts.append(
                     forecast_account(
                         warehouse,

@@ -4,12 +4,13 @@ import typer
 
 from emarsys_pipeline.cli.terminal import errors
 from emarsys_pipeline.settings import Settings
+from emarsys_pipeline.storage import open_warehouse
 from emarsys_pipeline.warehouse import Warehouse
 
 
 def published_warehouse(settings: Settings) -> Warehouse:
     """The warehouse of these settings; ends the command with a message while there is no copy."""
-    warehouse = Warehouse(settings.warehouse_directory)
+    warehouse = open_warehouse(settings)
     if not warehouse.is_published:
         errors.print(
             f"[red]error:[/red] {warehouse.published_name} does not exist yet: nothing has been "

@@ -10,7 +10,7 @@ from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.terminal import bars
 from emarsys_pipeline.settings import load_settings
 from emarsys_pipeline.stages.mapped_contacts import AccountRebuilt, rebuild_account
-from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.storage import open_warehouse
 from emarsys_pipeline.windows import KEY_FORMAT
 
 Account = Annotated[
@@ -38,10 +38,8 @@ def rebuild(*, account: Account = None, config: Config = None, as_json: AsJson =
     """
     settings = load_settings(config)
     accounts = settings.accounts if account is None else (settings.account(account),)
-    warehouse = Warehouse(
-        settings.warehouse_directory, publish_interval_seconds=settings.publish.min_interval_seconds
-    )
-    warehouse.migrate()
+    warehouse = open_warehouse(settings)
+    warehouse.prepare()
     run_id = str(uuid.uuid4())
     with bars() as progress:
         rebuilt = [

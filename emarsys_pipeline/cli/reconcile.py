@@ -14,7 +14,7 @@ from emarsys_pipeline.clock import utc_now
 from emarsys_pipeline.connect import connect
 from emarsys_pipeline.settings import load_settings
 from emarsys_pipeline.stages.opt_in_drift import Reconciled, reconcile_account
-from emarsys_pipeline.warehouse import Warehouse
+from emarsys_pipeline.storage import open_warehouse, rate_limits
 
 _COLUMNS = ("contacts", "drifted", "repairs", "open_deliveries", "missing", "requests")
 
@@ -42,17 +42,15 @@ def reconcile(
         raise typer.BadParameter("give either --sample or --full")
     settings = load_settings(config)
     how_many = None if full else sample or settings.reconciliation.sample or None
-    warehouse = Warehouse(settings.warehouse_directory)
-    warehouse.migrate()
+    warehouse = open_warehouse(settings)
+    warehouse.prepare()
     chosen = settings.accounts if account is None else [settings.account(account)]
     found: dict[str, Reconciled] = {}
     with bars() as progress:
         for each in chosen:
             if each.opt_in is None:
                 continue
-            with connect(
-                each, rate_limit_path=settings.rate_limit_path, retries=AT_A_TERMINAL
-            ) as client:
+            with connect(each, rate_limit=rate_limits(settings), retries=AT_A_TERMINAL) as client:
                 found[each.name] = reconcile_account(
                     warehouse,
                     client,

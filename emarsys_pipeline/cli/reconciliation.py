@@ -7,7 +7,8 @@ import typer
 
 from emarsys_pipeline.cli.terminal import bars, errors
 from emarsys_pipeline.settings import Settings, SettingsError
-from emarsys_pipeline.warehouse import Warehouse, load_sql
+from emarsys_pipeline.storage import open_warehouse
+from emarsys_pipeline.warehouse import load_sql
 from emarsys_pipeline.windows import Window
 
 COUNTED = ("members", "new", "changed", "left")
@@ -53,7 +54,7 @@ def reconcile_segment(
         except RunFailedError as error:
             errors.print(f"[red]error:[/red] {error}", markup=True, soft_wrap=True)
             raise typer.Exit(1) from error
-    warehouse = Warehouse(settings.warehouse_directory)
+    warehouse = open_warehouse(settings)
     warehouse.publish_pending(at_once=True)
     with warehouse.read() as connection:
         ((mode, *counted),) = connection.execute(

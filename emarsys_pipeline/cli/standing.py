@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from emarsys_pipeline.alerts import AlertBook
 from emarsys_pipeline.clock import utc_now
-from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.settings import Settings
-from emarsys_pipeline.warehouse import Warehouse, load_sql
+from emarsys_pipeline.storage import has_inbox, open_inbox, open_warehouse
+from emarsys_pipeline.warehouse import load_sql
 
 if TYPE_CHECKING:
     from emarsys_pipeline.defs.health import Health
@@ -80,7 +80,7 @@ class Standing:
 
 def look(settings: Settings) -> Standing:
     """Look at everything once."""
-    warehouse = Warehouse(settings.warehouse_directory)
+    warehouse = open_warehouse(settings)
     newest = settings.windows.grid.newest_closed(utc_now())
     segments, outbox, rejected, taken = [], [], [], 0
     published_at = warehouse.published_at
@@ -94,8 +94,8 @@ def look(settings: Settings) -> Standing:
             rejected = connection.execute(load_sql(__package__, "status_rejected.sql")).fetchall()
             ((taken,),) = connection.execute(load_sql(__package__, "status_taken.sql")).fetchall()
     inbox, unread = {}, 0
-    if settings.inbox_path.exists():
-        with Inbox(settings.inbox_path) as messages:
+    if has_inbox(settings):
+        with open_inbox(settings) as messages:
             inbox, unread = dict(messages.counts), max(0, messages.last_sequence() - taken)
     health, last_success, known = _of_dagster(settings)
     found = [dict(zip(SEGMENT_COLUMNS, row, strict=True)) for row in segments]

@@ -12,22 +12,38 @@ import dagster as dg
 from pydantic import Field
 
 from emarsys_pipeline.connect import connect
+from emarsys_pipeline.defs.lake_connection import LakeConnection
 from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.messaging import MessagingClient
 from emarsys_pipeline.settings import (
     AccountSettings,
+    LakeSettings,
     OAuth2Connection,
     SecretReference,
     Settings,
     SettingsError,
     WsseConnection,
 )
+from emarsys_pipeline.storage import inbox_place, rate_limit_place, warehouse_place
 from emarsys_pipeline.warehouse import Warehouse
 
 
-class WarehouseResource(dg.ConfigurableResource[None]):
-    """The DuckDB file that all stages write, one at a time, and its published copy."""
+class Stored(dg.ConfigurableResource[None]):
+    """Something that is kept in files, or where several machines share it."""
+
+    lake: LakeConnection | None = Field(
+        default=None, description="Where several machines share it; left out: in files"
+    )
+
+    @property
+    def lake_settings(self) -> LakeSettings | None:
+        """The lake, if there is one."""
+        return None if self.lake is None else self.lake.settings
+
+
+class WarehouseResource(Stored):
+    """The tables that all stages write, one at a time, and what analysts see of them."""
 
     directory: str = Field(description="Folder of warehouse.duckdb and analytics.duckdb")
     publish_interval_seconds: float = Field(
@@ -35,26 +51,27 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     )
 
     def open(self) -> Warehouse:
-        """The warehouse with its schema up to date; nothing stays open between its calls."""
+        """The warehouse, ready for a run; nothing stays open between its calls."""
         warehouse = self.without_migration()
-        warehouse.migrate()
+        warehouse.prepare()
         return warehouse
 
     def without_migration(self) -> Warehouse:
         """The warehouse as it is, for sensors: migrating would wait for the run that writes."""
         return Warehouse(
-            Path(self.directory), publish_interval_seconds=self.publish_interval_seconds
+            warehouse_place(Path(self.directory), self.lake_settings),
+            publish_interval_seconds=self.publish_interval_seconds,
         )
 
 
-class InboxResource(dg.ConfigurableResource[None]):
+class InboxResource(Stored):
     """The durable queue in which webhooks, files and commands leave messages."""
 
     path: str = Field(description="The inbox's SQLite file")
 
     def open(self) -> Inbox:
-        """The inbox; use it in a ``with`` block, it is a file that stays open."""
-        return Inbox(Path(self.path))
+        """The inbox; use it in a ``with`` block, it stays open."""
+        return Inbox(inbox_place(Path(self.path), self.lake_settings))
 
 
 class AccountConnection(dg.Config):
@@ -102,7 +119,7 @@ class AccountConnection(dg.Config):
         return WsseConnection(auth="wsse", username=user, secret=secret)
 
 
-class EmarsysAccounts(dg.ConfigurableResource[None]):
+class EmarsysAccounts(Stored):
     """The configured Emarsys accounts; all processes share one account's rate limit."""
 
     accounts: list[AccountConnection] = Field(description="One connection per account")
@@ -122,7 +139,8 @@ class EmarsysAccounts(dg.ConfigurableResource[None]):
                 f"the settings have no account {account}, they have {sorted(connections)}: put it "
                 "back into the settings file, or delete the partitions of its segments"
             )
-        with connect(connections[account], rate_limit_path=Path(self.rate_limit_path)) as client:
+        rate_limit = rate_limit_place(Path(self.rate_limit_path), self.lake_settings)
+        with connect(connections[account], rate_limit=rate_limit) as client:
             yield client
 
 
@@ -148,6 +166,7 @@ class MessagingResource(dg.ConfigurableResource[None]):
 def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[None]]:
     """All resources, by the names under which assets and sensors ask for them."""
     http = settings.messaging.http
+    lake = None if settings.lake is None else LakeConnection.of(settings.lake)
     messaging = (
         {}
         if http is None
@@ -164,10 +183,12 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource[Non
         "warehouse": WarehouseResource(
             directory=str(settings.warehouse_directory),
             publish_interval_seconds=settings.publish.min_interval_seconds,
+            lake=lake,
         ),
-        "inbox": InboxResource(path=str(settings.inbox_path)),
+        "inbox": InboxResource(path=str(settings.inbox_path), lake=lake),
         "emarsys": EmarsysAccounts(
             accounts=[AccountConnection.of(account) for account in settings.accounts],
             rate_limit_path=str(settings.rate_limit_path),
+            lake=lake,
         ),
     }

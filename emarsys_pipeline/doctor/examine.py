@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emarsys_pipeline.connect import connect
 from emarsys_pipeline.doctor.report import AccountReport, Problem, SegmentReport, Severity
@@ -26,6 +27,9 @@ from emarsys_pipeline.emarsys.permissions import PermissionProbe
 from emarsys_pipeline.settings import AccountSettings, SettingsError
 from emarsys_pipeline.stages.raw_segment_exports import resolve_segments
 from emarsys_pipeline.stages.raw_segment_exports.errors import SegmentImportError
+
+if TYPE_CHECKING:
+    from emarsys_pipeline.postgresql import Database
 
 # Nobody wants to wait for hours to be told that a segment is slow.
 QUICK = RetrySettings(total_seconds=20.0, evaluation_seconds=60.0)
@@ -65,7 +69,7 @@ class _Problems:
 def examine_account(
     account: AccountSettings,
     *,
-    rate_limit_path: Path,
+    rate_limit: "Path | Database",
     max_contacts_per_segment: int,
     property_types: Mapping[str, str],
     today: date,
@@ -75,7 +79,7 @@ def examine_account(
 
     Args:
         account: the account's settings.
-        rate_limit_path: file in which all processes share the account's rate limit.
+        rate_limit: where all who use the account share its rate limit.
         max_contacts_per_segment: larger segments are not imported.
         property_types: the column type of each property.
         today: counts the days left of WSSE.
@@ -88,7 +92,7 @@ def examine_account(
         account=account.name, base_url=account.base_url, auth=auth, wsse_days_left=days_left
     )
     try:
-        with connect(account, rate_limit_path=rate_limit_path, retries=retries or QUICK) as client:
+        with connect(account, rate_limit=rate_limit, retries=retries or QUICK) as client:
             is_signed_in = _sign_in(client, problems)
             if is_signed_in:
                 report = replace(

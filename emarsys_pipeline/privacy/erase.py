@@ -21,7 +21,6 @@ from pathlib import Path
 import duckdb
 
 from emarsys_pipeline.clock import Clock, utc_now
-from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.privacy.files import clean_files, redactor
 from emarsys_pipeline.privacy.holdings import FIRST, HOLDINGS, MEMBER_ID
 from emarsys_pipeline.privacy.messages import messages_about
@@ -39,6 +38,7 @@ from emarsys_pipeline.privacy.subject import (
     load_subject,
 )
 from emarsys_pipeline.settings import Settings
+from emarsys_pipeline.storage import has_inbox, open_inbox
 from emarsys_pipeline.warehouse import Warehouse, load_sql, quote
 
 logger = logging.getLogger(__name__)
@@ -115,8 +115,8 @@ def look_up(home: Home, name: str) -> Subject:
     """
     with home.warehouse.read() as connection:
         subject = find_subject(connection, name, regions=home.regions)
-        if home.settings.inbox_path.exists():
-            with Inbox(home.settings.inbox_path) as inbox:
+        if has_inbox(home.settings):
+            with open_inbox(home.settings) as inbox:
                 about = messages_about(connection, inbox, regions=home.regions)
             subject = replace(
                 subject,
@@ -226,10 +226,9 @@ def erase_rows(home: Home, request: ErasureRequest, now: datetime) -> dict[str, 
 
 def clean_inbox(home: Home, request: ErasureRequest, _now: datetime) -> dict[str, int]:
     """Delete the person's messages, and take the person out of other people's."""
-    path = home.settings.inbox_path
-    if not path.exists():
+    if not has_inbox(home.settings):
         return {}
-    with Inbox(path) as inbox:
+    with open_inbox(home.settings) as inbox:
         with home.warehouse.read() as connection:
             load_subject(connection, request.subject)
             about = messages_about(connection, inbox, regions=home.regions)

@@ -8,11 +8,11 @@ from typing import Any
 
 import duckdb
 
-from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.privacy.erase import Home
 from emarsys_pipeline.privacy.holdings import HOLDINGS
 from emarsys_pipeline.privacy.messages import messages_about
 from emarsys_pipeline.privacy.subject import Subject, load_subject
+from emarsys_pipeline.storage import has_inbox, open_inbox
 from emarsys_pipeline.warehouse import quote
 
 
@@ -37,7 +37,7 @@ def export_person(home: Home, subject: Subject) -> dict[str, Any]:
             for (table,) in present
             if table in HOLDINGS and HOLDINGS[table].rows
         }
-        inbox = _messages(home, connection) if home.settings.inbox_path.exists() else {}
+        inbox = _messages(home, connection) if has_inbox(home.settings) else {}
     return {
         "identity_ids": list(subject.identity_ids),
         "tables": {table: rows for table, rows in tables.items() if rows},
@@ -46,7 +46,7 @@ def export_person(home: Home, subject: Subject) -> dict[str, Any]:
 
 
 def _messages(home: Home, connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
-    with Inbox(home.settings.inbox_path) as inbox:
+    with open_inbox(home.settings) as inbox:
         about = messages_about(connection, inbox, regions=home.regions)
         found: dict[str, list[dict[str, Any]]] = {}
         for kind, sequences in about.sequences.items():

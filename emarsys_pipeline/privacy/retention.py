@@ -10,9 +10,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from emarsys_pipeline.clock import Clock, utc_now
-from emarsys_pipeline.inbox import Inbox
 from emarsys_pipeline.privacy.erase import Home
 from emarsys_pipeline.privacy.search import all_files
+from emarsys_pipeline.storage import has_inbox, open_inbox
 from emarsys_pipeline.warehouse import quote
 
 logger = logging.getLogger(__name__)
@@ -79,11 +79,10 @@ def _clear_columns(home: Home, before: Before) -> dict[str, int]:
 
 
 def _forget_messages(home: Home, before: Before) -> dict[str, int]:
-    path = home.settings.inbox_path
-    if not path.exists():
+    if not has_inbox(home.settings):
         return {}
     removed: dict[str, int] = {}
-    with Inbox(path) as inbox:
+    with open_inbox(home.settings) as inbox:
         for setting, tables in _TAKEN_IN.items():
             limit = before(setting)
             if limit is None:

@@ -15,6 +15,7 @@ from emarsys_pipeline.settings.accounts import (
 from emarsys_pipeline.settings.alerts import AlertSettings, EmailTarget, Target, WebhookTarget
 from emarsys_pipeline.settings.environment import child_environment, provide
 from emarsys_pipeline.settings.example import example_settings
+from emarsys_pipeline.settings.lake import LakeSettings, LakeStoreSettings
 from emarsys_pipeline.settings.loading import CONFIG_VARIABLE, load_settings
 from emarsys_pipeline.settings.messaging import (
     HandOverSettings,
@@ -46,6 +47,8 @@ __all__ = [
     "GoldenRecordSettings",
     "HandOverSettings",
     "ImportSettings",
+    "LakeSettings",
+    "LakeStoreSettings",
     "MessagingHttpSettings",
     "MessagingSettings",
     "OAuth2Connection",

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from emarsys_pipeline.settings import accounts, alerts, messaging, model, retention, stitching
+from emarsys_pipeline.settings import accounts, alerts, lake, messaging, model, retention, stitching
 from emarsys_pipeline.settings.document import Document, DocumentError, Place, parse
 from emarsys_pipeline.settings.example import EXAMPLE_NAME, example_settings
 from emarsys_pipeline.settings.secret import SettingsError
@@ -34,6 +34,8 @@ SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("alerts",): alerts.AlertSettings,
     ("alerts", "targets", "webhook"): alerts.WebhookTarget,
     ("alerts", "targets", "email"): alerts.EmailTarget,
+    ("lake",): lake.LakeSettings,
+    ("lake", "s3"): lake.LakeStoreSettings,
     ("accounts",): accounts.AccountSettings,
     ("accounts", "connection", "wsse"): accounts.WsseConnection,
     ("accounts", "connection", "oauth2"): accounts.OAuth2Connection,

@@ -120,14 +120,20 @@ def _attach(instance: _Instance, location: LakeLocation, *, read_only: bool, cre
         address = literal(f"ducklake:postgres:{location.database}")
         instance.connection.execute(f"attach {address} as {name} ({options})")
     except duckdb.Error as error:
-        # DuckDB's own message repeats the connection string with its password.
-        raise LakeError(
-            "the lake cannot be attached: see that PostgreSQL runs, that its connection string is "
-            "right and that emarsys-pipeline migrate has made the lake "
-            f"({type(error).__name__})"
-        ) from None
+        # DuckDB's own messages repeat the connection string with its password.
+        raise LakeError(_remedy(error)) from None
     instance.attached[location, read_only] = name
     return name
+
+
+def _remedy(error: duckdb.Error) -> str:
+    if "explicitly disabled" in str(error):
+        return "there is no lake yet: run emarsys-pipeline migrate once, for all machines"
+    return (
+        "the lake cannot be attached: see that PostgreSQL runs, that its connection string is "
+        f"right, and that the data path is the one that the lake was made with "
+        f"({type(error).__name__})"
+    )
 
 
 def _sign_in(connection: duckdb.DuckDBPyConnection, location: LakeLocation, name: str) -> None:

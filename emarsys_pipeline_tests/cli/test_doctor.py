@@ -100,7 +100,7 @@ def test_the_days_left_of_wsse_are_told_until_and_after_its_end(
     for today in (date(2026, 12, 1), date(2026, 12, 31), date(2027, 1, 1)):
         report = examine_account(
             settings.accounts[0],
-            rate_limit_path=settings.rate_limit_path,
+            rate_limit=settings.rate_limit_path,
             max_contacts_per_segment=500_000,
             property_types=settings.property_types,
             today=today,
@@ -166,7 +166,7 @@ def test_a_server_that_does_not_answer_is_told(prepare: Prepare, tmp_path: Path)
     settings = load_settings(tmp_path / "emarsys_pipeline.yaml")
     report = examine_account(
         settings.accounts[0].model_copy(update={"base_url": "http://127.0.0.1:9"}),
-        rate_limit_path=settings.rate_limit_path,
+        rate_limit=settings.rate_limit_path,
         max_contacts_per_segment=500_000,
         property_types={},
         today=date(2026, 12, 1),

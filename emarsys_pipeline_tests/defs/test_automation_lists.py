@@ -54,7 +54,7 @@ def receive(settings: Settings, run_id: int, **content: Any) -> None:
 
 def make_list(settings: Settings, sandbox: Sandbox, members: int) -> tuple[str, list[str]]:
     contact_ids = sorted(sandbox.field_values("3"))[:members]
-    with connect(settings.accounts[0], rate_limit_path=settings.rate_limit_path) as client:
+    with connect(settings.accounts[0], rate_limit=settings.rate_limit_path) as client:
         list_id, errors = client.create_contact_list(
             f"run of {members}", contact_ids, key_field="id"
         )
@@ -63,7 +63,7 @@ def make_list(settings: Settings, sandbox: Sandbox, members: int) -> tuple[str, 
 
 
 def delete_list(settings: Settings, list_id: str) -> None:
-    with connect(settings.accounts[0], rate_limit_path=settings.rate_limit_path) as client:
+    with connect(settings.accounts[0], rate_limit=settings.rate_limit_path) as client:
         client.delete_contact_list(list_id)
 
 

@@ -9,6 +9,7 @@ from emarsys_pipeline.defs.summaries import Metadata, markdown, named, table
 from emarsys_pipeline.doctor import AccountReport, examine_account
 from emarsys_pipeline.emarsys.auth import WSSE_ENDS_ON
 from emarsys_pipeline.settings import Settings
+from emarsys_pipeline.storage import rate_limits
 
 ACCOUNT_READY = "account_ready"
 CHECK = dg.AssetCheckKey(dg.AssetKey("raw_segment_exports"), ACCOUNT_READY)
@@ -22,7 +23,7 @@ def build_readiness_check(settings: Settings) -> dg.AssetChecksDefinition:
         reports = [
             examine_account(
                 account,
-                rate_limit_path=settings.rate_limit_path,
+                rate_limit=rate_limits(settings),
                 max_contacts_per_segment=settings.imports.max_contacts_per_segment,
                 property_types=settings.property_types,
                 today=datetime.now(UTC).date(),

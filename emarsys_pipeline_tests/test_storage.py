@@ -1,0 +1,76 @@
+"""The same settings with and without a lake: what is opened, and that one step makes it all."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emarsys_pipeline import storage
+from emarsys_pipeline.cli.app import app
+from emarsys_pipeline.defs.resources import WarehouseResource, build_resources
+from emarsys_pipeline.postgresql import Database, DatabaseError
+from emarsys_pipeline.settings import Settings, load_settings
+from emarsys_pipeline.warehouse import LakeError
+from emarsys_pipeline.warehouse.lake_instance import detach_all
+from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
+from emarsys_pipeline_tests.settings_files import VALID, written
+
+pytestmark = needs(POSTGRESQL)
+LAKE = """
+lake:
+  catalog: ${TEST_CATALOG}
+  data_path: FOLDER
+"""
+
+
+@pytest.fixture
+def settings_path(
+    tmp_path: Path, postgresql_database: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    monkeypatch.setenv("TEST_CATALOG", postgresql_database)
+    yield written(tmp_path, VALID + LAKE.replace("FOLDER", f"{tmp_path}/lake/"))
+    detach_all()
+
+
+@pytest.fixture
+def settings(settings_path: Path) -> Settings:
+    return load_settings(settings_path)
+
+
+def test_one_step_makes_all_that_is_shared(settings: Settings, settings_path: Path) -> None:
+    command = ["migrate", "--config", str(settings_path), "--json"]
+    for _ in range(2):
+        result = CliRunner().invoke(app, command, catch_exceptions=False)
+        assert json.loads(result.stdout) == {"stored": f"the lake {settings.home.parent}/lake/"}
+    warehouse = storage.open_warehouse(settings)
+    warehouse.prepare()
+    with warehouse.read() as connection:
+        assert connection.execute("from consent_status").fetchall() == []
+    with warehouse.read_published(schema="main") as connection:
+        assert connection.execute("from consent_status").fetchall() == []
+    with storage.open_inbox(settings) as inbox:
+        assert inbox.last_sequence() == 0
+    assert isinstance(storage.rate_limits(settings), Database)
+    assert not settings.home.exists()
+
+
+def test_who_comes_before_that_step_is_told_of_it(settings: Settings) -> None:
+    warehouse = storage.open_warehouse(settings)
+    assert not warehouse.is_published
+    with pytest.raises(LakeError, match="run emarsys-pipeline migrate"):
+        warehouse.prepare()
+    with storage.open_inbox(settings) as inbox, pytest.raises(DatabaseError, match="migrate"):
+        inbox.last_sequence()
+
+
+def test_resources_open_the_same_and_name_no_secret(settings: Settings) -> None:
+    storage.deploy(settings)
+    resources = build_resources(settings)
+    opened = resources["warehouse"]
+    assert isinstance(opened, WarehouseResource)
+    assert opened.open().place == storage.open_warehouse(settings).place
+    shown = " ".join(str(resource.model_dump()) for resource in resources.values())
+    assert "TEST_CATALOG" in shown
+    assert "dbname" not in shown
