@@ -39,6 +39,11 @@ class PostgresServer:
     host: str
     port: int
 
+    @property
+    def administrator(self) -> str:
+        """The role that may do everything, by trust."""
+        return _user()
+
     def address(self, database: str = "postgres") -> str:
         """The connection string of one of its databases."""
         return f"host={self.host} port={self.port} user={_user()} dbname={database}"

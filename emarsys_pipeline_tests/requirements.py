@@ -42,6 +42,8 @@ class DebianPackage:
 
 CHROMIUM = DebianPackage("chromium", program="chromium")
 POSTGRESQL = DebianPackage("postgresql", program="initdb", folders="/usr/lib/postgresql/*/bin")
+REDIS = DebianPackage("redis-server", program="redis-server")
+SYSTEMD = DebianPackage("systemd", program="systemd-analyze")
 
 
 def needs(package: DebianPackage) -> pytest.MarkDecorator:
