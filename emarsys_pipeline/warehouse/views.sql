@@ -13,30 +13,55 @@ from {{ tables }}.former_members;
 -- one row per consent event, with the identity that it speaks for (null while nobody is known).
 -- The messaging side's own id decides first, then the phone number, then the e-mail address.
 create or replace view {{ tables }}.resolved_consent_events as
+with with_contact as (
+    select events.*, members.identity_id
+    from {{ tables }}.consent_events as events
+    left join {{ tables }}.identity_members as members
+        on members.source = 'platform' and members.contact_id = events.platform_contact_id
+),
+
+-- Apart, because most decisions name a known contact, and the others are few to look up.
+without_contact as (
+    select
+        events.* exclude (identity_id),
+        phones.identity_id as phone_identity_id,
+        emails.identity_id as email_identity_id
+    from (from with_contact where identity_id is null) as events
+    left join {{ tables }}.identity_identifiers as phones
+        on phones.kind = 'phone' and phones.value = events.phone_number
+    left join {{ tables }}.identity_identifiers as emails
+        on emails.kind = 'email' and emails.value = events.email_address
+)
+
 select
-    events.window_start,
-    events.event_id,
-    events.channel,
-    events.status,
-    events.reported_status,
-    events.occurred_at,
-    events.received_at,
-    events.source,
-    coalesce(
-        members.identity_id, phones.identity_id, emails.identity_id
-    ) as identity_id,
+    window_start,
+    event_id,
+    channel,
+    status,
+    reported_status,
+    occurred_at,
+    received_at,
+    source,
+    identity_id,
+    'platform contact' as resolved_by
+from with_contact
+where identity_id is not null
+union all
+select
+    window_start,
+    event_id,
+    channel,
+    status,
+    reported_status,
+    occurred_at,
+    received_at,
+    source,
+    coalesce(phone_identity_id, email_identity_id) as identity_id,
     case
-        when members.identity_id is not null then 'platform contact'
-        when phones.identity_id is not null then 'phone'
-        when emails.identity_id is not null then 'email'
+        when phone_identity_id is not null then 'phone'
+        when email_identity_id is not null then 'email'
     end as resolved_by
-from {{ tables }}.consent_events as events
-left join {{ tables }}.identity_members as members
-    on members.source = 'platform' and members.contact_id = events.platform_contact_id
-left join {{ tables }}.identity_identifiers as phones
-    on phones.kind = 'phone' and phones.value = events.phone_number
-left join {{ tables }}.identity_identifiers as emails
-    on emails.kind = 'email' and emails.value = events.email_address;
+from without_contact;
 
 -- one row per identity and channel: the decision that holds. The newest decision by
 -- (occurred, received) wins; at the same instant a withdrawal wins, then the larger event id.

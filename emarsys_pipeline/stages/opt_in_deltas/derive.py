@@ -1,6 +1,6 @@
 """Derives which opt-in fields in Emarsys must change.
 
-Reads consent_status, identity_members, opt_in_readings, and earlier deltas and pushes; writes
+Reads resolved_consent_events, identity_members, opt_in_readings, and earlier deltas and pushes; writes
 opt_in_deltas, one row per Emarsys contact whose field differs from the decision of its person. A
 second run adds nothing, because a delta that exists is what the contact is expected to show.
 
@@ -96,6 +96,8 @@ def add_opt_in_deltas(
     connection.register("opt_in_targets", targets)
     ((latest,),) = connection.execute("select max(derived_at) from opt_in_deltas").fetchall()
     derived_at = now() if latest is None else max(now(), latest.astimezone(UTC) + _TICK)
+    connection.execute(load_sql(__package__, "resolved_decisions.sql"))
+    connection.execute(load_sql(__package__, "decided_contacts.sql"))
     connection.execute(
         load_sql(__package__, "missing_deltas.sql"),
         {"window_start": window.start, "derived_at": derived_at, "run_id": run_id},
@@ -105,12 +107,13 @@ def add_opt_in_deltas(
         "select reason, count(*) from missing_deltas group by reason order by reason"
     ).fetchall()
     connection.execute("insert into opt_in_deltas by name from missing_deltas")
-    connection.execute("drop table temp.missing_deltas")
     ((unresolved, unknown),) = connection.execute(
         "select count(*) filter (identity_id is null and source <> 'erased'),"
         " count(*) filter (status = 'unknown')"
-        " from resolved_consent_events"
+        " from resolved_decisions"
     ).fetchall()
+    for table in _TEMPORARY:
+        connection.execute(" ".join(["drop table", f"temp.{table}"]))
     return OptInDeltasDerived(
         derived=sum(rows for _, rows in by_reason),
         by_reason=dict(by_reason),
@@ -121,6 +124,7 @@ def add_opt_in_deltas(
 
 
 _TICK = datetime.resolution
+_TEMPORARY = ("resolved_decisions", "decided_contacts", "missing_deltas")
 
 
 def opt_in_targets(

@@ -1,7 +1,6 @@
--- Reads opt_in_targets (one row per account), current_contacts, identity_members, consent_status,
--- opt_in_readings, opt_in_drift, opt_in_deltas, opt_in_pushes and stitched_identities; makes
--- missing_deltas, one row per contact whose field is expected to show another value than its person
--- decided.
+-- Reads decided_contacts, opt_in_readings, opt_in_drift, opt_in_deltas, opt_in_pushes and
+-- stitched_identities; makes missing_deltas, one row per contact whose field is expected to show another
+-- value than its person decided.
 --
 -- What a contact is expected to show: the value of its newest delta, whatever became of it, since a
 -- pending one will arrive and a refused one is not sent again by itself; but once that delta was
@@ -22,38 +21,6 @@ acceptance as (
     group by delta_id
 ),
 
-stitched as (
-    select account, contact_id, max(window_start) as window_start
-    from stitched_identities
-    where source = 'emarsys'
-    group by account, contact_id
-),
-
-decided as (
-    select
-        contacts.account,
-        contacts.contact_id,
-        members.identity_id,
-        targets.field_id,
-        case
-            when decisions.status = 'granted' then targets.granted_value
-            else targets.withdrawn_value
-        end as new_value,
-        decisions.event_id,
-        decisions.status,
-        decisions.received_at as decision_received_at,
-        decisions.window_start as decision_window_start
-    from opt_in_targets as targets
-    inner join current_contacts as contacts on contacts.account = targets.account
-    inner join identity_members as members
-        on
-            members.source = 'emarsys'
-            and members.account = contacts.account
-            and members.contact_id = contacts.contact_id
-    inner join consent_status as decisions
-        on decisions.identity_id = members.identity_id and decisions.channel = targets.channel
-),
-
 compared as (
     select
         decided.*,
@@ -67,9 +34,8 @@ compared as (
             and nullif(readings.value, '') is distinct from newest_delta.new_value,
             false
         ) as has_drifted,
-        drift.found_at is not null as was_found_drifted,
-        coalesce(decided.decision_window_start > stitched.window_start, false) as is_later
-    from decided
+        drift.found_at is not null as was_found_drifted
+    from decided_contacts as decided
     left join opt_in_readings as readings
         on
             readings.account = decided.account
@@ -92,8 +58,6 @@ compared as (
             and newest_delta.contact_id = decided.contact_id
             and newest_delta.field_id = decided.field_id
     left join acceptance on acceptance.delta_id = newest_delta.delta_id
-    left join stitched
-        on stitched.account = decided.account and stitched.contact_id = decided.contact_id
 ),
 
 expected as (
@@ -108,6 +72,18 @@ expected as (
             else coalesce(newest_delta_id, '')
         end as predecessor
     from compared
+),
+
+missing as (
+    select * from expected where new_value is distinct from old_value
+),
+
+stitched as (
+    select account, contact_id, max(window_start) as window_start
+    from stitched_identities
+    semi join missing using (account, contact_id)
+    where source = 'emarsys'
+    group by account, contact_id
 )
 
 select
@@ -124,7 +100,7 @@ select
     case
         when was_found_drifted then 'reconciled'
         when has_drifted and decision_received_at <= requested_at then 'reconciled'
-        when not is_later then 'stitched'
+        when not coalesce(decision_window_start > stitched.window_start, false) then 'stitched'
         when status = 'granted' then 'granted'
         else 'withdrawn'
     end as reason,
@@ -132,5 +108,5 @@ select
     predecessor,
     $derived_at::timestamptz as derived_at,
     $run_id as run_id
-from expected
-where new_value is distinct from old_value;
+from missing
+left join stitched using (account, contact_id);
