@@ -1,6 +1,6 @@
 -- Reads identity_members, mapped_contacts, platform_contacts, identity_events and identity_stitches;
 -- makes touched, one row per identity, with the newest window whose stitch found that a record of
--- it had changed, come or gone.
+-- it had changed, come or gone, and whether it has several members.
 create temp table touched as
 with changes as (
     select identity_id, window_start
@@ -31,7 +31,11 @@ newest as (
     group by identity_id
 )
 
-select newest.identity_id, stitches.window_start
+select newest.identity_id, stitches.window_start, sizes.is_several
 from newest
 asof inner join identity_stitches as stitches on stitches.window_start >= newest.changed_at
-semi join identity_members as members on members.identity_id = newest.identity_id;
+inner join (
+    select identity_id, count(*) > 1 as is_several
+    from identity_members
+    group by identity_id
+) as sizes on sizes.identity_id = newest.identity_id;

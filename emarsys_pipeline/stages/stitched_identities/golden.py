@@ -1,8 +1,8 @@
 """Golden records: one row of best values per identity, and who gave each value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
@@ -12,7 +12,7 @@ from emarsys_pipeline.warehouse import load_sql, quote
 # Properties that the messaging side knows as well, by the name that it is mapped under.
 PLATFORM_PROPERTIES = ("first_name", "last_name")
 
-_TEMPORARY = ("touched", "touched_several", "touched_alone", "golden_candidates")
+_TEMPORARY = ("golden_candidates", "golden_held", "golden_members", "touched")
 
 
 def write_golden_records(
@@ -22,6 +22,7 @@ def write_golden_records(
     *,
     rules: GoldenRecordSettings,
     rebuild: bool,
+    present_members: Literal["identity_members", "present_members"] = "identity_members",
 ) -> None:
     """Write ``identities`` for those whose members or member values changed in the window.
 
@@ -37,7 +38,8 @@ def write_golden_records(
         property_types: the DuckDB type of each property.
         rules: which contact's value wins.
         rebuild: write all identities anew instead of those that the window touched, which
-            changed_records and changed_members tell.
+            changed_records and changed_members tell; newest_platform_contacts is of the window.
+        present_members: the table that has the changed records with their identities.
     """
     at_window = {"window_start": window_start}
     ((is_first,),) = connection.execute("select count(*) <= 1 from identity_stitches").fetchall()
@@ -47,34 +49,55 @@ def write_golden_records(
         connection.execute("delete from identities")
         connection.execute("delete from identity_property_sources")
     else:
-        connection.execute(load_sql(__package__, "touched_identities.sql"), at_window)
+        connection.execute(
+            load_sql(__package__, "touched_identities.sql", present_members=present_members),
+            at_window,
+        )
         touched = "where identity_id in (select identity_id from touched)"
         connection.execute(f"delete from identities {touched}")  # noqa: S608 - of this function
         connection.execute(
             f"delete from identity_property_sources {touched}"  # noqa: S608 - of this function
         )
-    connection.execute(load_sql(__package__, "golden_sizes.sql"))
+    # Of a few identities the members and their values are looked up once; of all they are as long
+    # as the tables that they come from, and stay there.
+    view_or_table = "view" if rebuild else "table"
     connection.execute(
         load_sql(
             __package__,
-            "golden_alone.sql",
-            held=_held("touched_alone", property_types),
-            values="".join(f", held.{quote(name)}" for name in sorted(property_types)),
-        ),
-        at_window,
+            "golden_members.sql",
+            view_or_table=view_or_table,
+            is_several="touched.is_several"
+            if rebuild
+            else "count(*) over (partition by members.identity_id) > 1",
+        )
     )
-    _write_several(connection, window_start, property_types, rules)
-    for table in _TEMPORARY:
-        connection.execute(" ".join(["drop table", f"temp.{table}"]))
+    names = sorted(property_types)
+    connection.execute(
+        load_sql(
+            __package__,
+            "golden_held.sql",
+            view_or_table=view_or_table,
+            emarsys_values="".join(f", contacts.{quote(name)}" for name in names),
+            platform_values="".join(
+                f", {_platform_value(name)}::{property_types[name]} as {quote(name)}"
+                for name in names
+            ),
+        )
+    )
+    connection.execute(
+        load_sql(
+            __package__, "golden_alone.sql", values="".join(f", {quote(name)}" for name in names)
+        )
+    )
+    _write_several(connection, names, rules)
+    for name in _TEMPORARY:
+        kind = view_or_table if name in ("golden_held", "golden_members") else "table"
+        connection.execute(" ".join(["drop", kind, f"temp.{name}"]))
 
 
 def _write_several(
-    connection: duckdb.DuckDBPyConnection,
-    window_start: datetime,
-    property_types: Mapping[str, str],
-    rules: GoldenRecordSettings,
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str], rules: GoldenRecordSettings
 ) -> None:
-    names = sorted(property_types)
     rule_of = {name: rules.rule_for(name) for name in names}
     distinct = list(dict.fromkeys(rule_of.values()))
     preference = {name: f"_preference_{distinct.index(rule_of[name])}" for name in names}
@@ -86,14 +109,13 @@ def _write_several(
         load_sql(
             __package__,
             "golden_candidates.sql",
-            held=_held("touched_several", property_types),
             preferences="".join(
                 f", row_number() over (partition by identity_id order by {order})"
                 f" as _preference_{position}"
                 for position, order in enumerate(orders)
             ),
         ),
-        {"window_start": window_start, **sources},
+        sources,
     )
     connection.execute(
         load_sql(
@@ -107,19 +129,6 @@ def _write_several(
     if names:
         winners = ", ".join(_winner(name, preference[name]) for name in names)
         connection.execute(load_sql(__package__, "golden_sources.sql", winners=winners))
-
-
-def _held(chosen: str, property_types: Mapping[str, str]) -> str:
-    names = sorted(property_types)
-    return load_sql(
-        __package__,
-        "golden_held.sql",
-        chosen=chosen,
-        emarsys_values="".join(f", contacts.{quote(name)}" for name in names),
-        platform_values="".join(
-            f", {_platform_value(name)}::{property_types[name]} as {quote(name)}" for name in names
-        ),
-    )
 
 
 def _order(rule: PropertyRule, position: int) -> str:

@@ -17,10 +17,14 @@ with moved as (
     group by changed.former_identity_id, changed.identity_id
 ),
 
-staying as (
-    select distinct members.identity_id
+staying_members as materialized (
+    select members.source, members.account, members.contact_id, members.identity_id
     from identity_members as members
     semi join moved on moved.identity_id = members.identity_id
+),
+
+staying as (
+    select distinct identity_id from staying_members
 ),
 
 joined_records as (
@@ -54,8 +58,7 @@ parted_records as (
     where is_assigned and former_identity_id in (select staying.identity_id from staying)
     union all
     select source, account, contact_id, identity_id as former_identity_id, identity_id
-    from identity_members
-    semi join staying using (identity_id)
+    from staying_members
     anti join (
         select source, account, contact_id from changed_members where is_assigned
     ) as assigned using (source, account, contact_id)

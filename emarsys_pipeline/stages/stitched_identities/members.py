@@ -29,17 +29,20 @@ def write_members(
         window_start: the window.
         run_id: written beside the rows.
         are_all: assigned_records are all there are, so a member that is not among them is gone.
+            Else present_members has the assignments that they may replace.
     """
     at_window = {"window_start": window_start}
     parameters = {**at_window, "run_id": run_id}
     ((known,),) = connection.execute("select count(*) from identity_members").fetchall()
-    connection.execute(
-        load_sql(__package__, "changed_members.sql" if known else "first_members.sql"),
-        None if known else parameters,
-    )
     if not known:
+        connection.execute(load_sql(__package__, "first_members.sql"), parameters)
         connection.execute("insert into identity_members by name from first_members")
         return
+    every = "(select rowid as member_key, * from identity_members)"
+    present_members = every if are_all else "present_members"
+    connection.execute(
+        load_sql(__package__, "changed_members.sql", present_members=present_members)
+    )
     if are_all:
         _remove_gone(connection, known)
     connection.execute(load_sql(__package__, "write_members.sql"), parameters)

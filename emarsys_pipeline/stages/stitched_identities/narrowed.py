@@ -17,11 +17,17 @@ from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.warehouse import load_sql
 
 TEMPORARY = (
+    "touched_holders",
+    "decided_records",
+    "reopening_members",
     "reopening_records",
+    "reopened_members",
+    "present_members",
     "narrowed_keys",
     "narrowed_emarsys_records",
     "narrowed_platform_records",
     "narrowed_pairs",
+    "neighbours",
     "former_identities",
 )
 
@@ -29,8 +35,9 @@ TEMPORARY = (
 def narrow_records(connection: duckdb.DuckDBPyConnection, stitching: StitchingSettings) -> None:
     """Narrow records and held_identifiers, and make ``record_identifiers`` of them and neighbours.
 
-    Makes ``narrowed_pairs``, one row per holder of any identifier of these records, and
-    ``former_identities``, the identity that each of them had in the window before.
+    Makes ``narrowed_pairs``, one row per holder of any identifier of these records,
+    ``former_identities``, the identity that each of them had in the window before, and
+    ``present_members``, the assignments that this stitch may change or that changed records have.
     """
     connection.execute(
         load_sql(__package__, "reopening_records.sql"),

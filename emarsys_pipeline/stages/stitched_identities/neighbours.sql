@@ -1,7 +1,7 @@
 -- Reads narrowed_pairs, records and former_identities; adds to components one row per neighbour, with
 -- the smallest neighbour of the same identity.
 insert into components by name
-with neighbours as (
+with apart as (
     select distinct pairs.record_key, former.identity_id
     from narrowed_pairs as pairs
     anti join records on records.record_key = pairs.record_key
@@ -9,4 +9,4 @@ with neighbours as (
 )
 
 select record_key, min(record_key) over (partition by identity_id) as component
-from neighbours;
+from apart;

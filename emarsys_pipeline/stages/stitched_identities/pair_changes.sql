@@ -1,10 +1,9 @@
--- Reads held_identifiers, changed_records and former_identifiers; makes pair_changes, one row per record
+-- Reads touched_held_identifiers and former_identifiers; makes pair_changes, one row per record
 -- and identifier that it holds now and did not hold at the window stitched before, or the reverse.
 create temp table pair_changes as
 with present as (
     select source, account, contact_id, kind, value
-    from held_identifiers
-    semi join changed_records using (source, account, contact_id)
+    from touched_held_identifiers
 )
 
 select *, true as is_added

@@ -1,4 +1,4 @@
--- Reads pair_changes, changed_members, held_identifiers, identity_members, blocked_identifiers and
+-- Reads pair_changes, changed_members, held_identifiers, their assignments, blocked_identifiers and
 -- shared_identifiers; writes the rows of identity_identifiers of those identifiers whose holders, or
 -- whose holders' identities, are not what they were.
 create temp table affected_identifiers as
@@ -25,7 +25,7 @@ with held as (
 
 select min(members.identity_id) as identity_id, held.kind, held.value
 from held
-inner join identity_members as members using (source, account, contact_id)
+inner join {{ assignments }} as members using (source, account, contact_id)
 anti join (
     select kind, value from shared_identifiers where not is_link
 ) as unlinking on unlinking.kind = held.kind and unlinking.value = held.value

@@ -1,15 +1,40 @@
 -- Reads pair_changes, changed_records, held_identifiers, released_identifiers, blocked_identifiers,
--- active_decisions and identity_members; makes reopening_records, one row per record whose component
--- is to be stitched again: it is new or holds other identifiers, holds an identifier whose holders
--- changed and which links or did in the window before, or somebody decided about it.
-create temp table reopening_records as
-with touched_holders as materialized (
-    select held.source, held.account, held.contact_id, held.kind, held.value
-    from held_identifiers as held
-    semi join pair_changes as touched on touched.kind = held.kind and touched.value = held.value
-),
+-- active_decisions, erased_members and identity_members; makes two tables. reopening_members has one row
+-- per member that may matter: a record that changed, was erased, that somebody decided about, or that
+-- holds an identifier whose holders changed. reopening_records has one row per record whose component is
+-- to be stitched again: it is new or holds other identifiers, holds an identifier whose holders changed
+-- and which links or did in the window before, or somebody decided about it.
+create temp table touched_holders as
+select held.source, held.account, held.contact_id, held.kind, held.value
+from held_identifiers as held
+semi join pair_changes as touched on touched.kind = held.kind and touched.value = held.value;
 
-present as (
+create temp table decided_records as
+select source, account, contact_id
+from active_decisions
+where contact_id is not null
+union
+select other_source as source, other_account as account, other_contact_id as contact_id
+from active_decisions
+where other_contact_id is not null;
+
+create temp table reopening_members as
+select members.rowid as member_key, members.*
+from identity_members as members
+semi join (
+    select source, account, contact_id from changed_records
+    union
+    select source, account, contact_id from pair_changes
+    union
+    select source, account, contact_id from touched_holders
+    union
+    select source, account, contact_id from decided_records
+    union
+    select source, account, member_id as contact_id from erased_members
+) as looked_at using (source, account, contact_id);
+
+create temp table reopening_records as
+with present as (
     select kind, value, count(*) as records
     from touched_holders
     group by kind, value
@@ -45,12 +70,6 @@ semi join linking using (kind, value)
 union
 select source, account, contact_id
 from changed_records
-anti join identity_members using (source, account, contact_id)
+anti join reopening_members using (source, account, contact_id)
 union
-select source, account, contact_id
-from active_decisions
-where contact_id is not null
-union
-select other_source as source, other_account as account, other_contact_id as contact_id
-from active_decisions
-where other_contact_id is not null;
+select source, account, contact_id from decided_records;

@@ -181,7 +181,13 @@ def _stitch_next(
     else:
         connection.execute(load_sql(__package__, "identity_stitches.sql"), facts)
     if is_last and is_refresh:
-        connection.execute(load_sql(__package__, "refresh_identity_identifiers.sql"))
+        connection.execute(
+            load_sql(
+                __package__,
+                "refresh_identity_identifiers.sql",
+                assignments="identity_map" if touched_only else "identity_members",
+            )
+        )
     elif is_last:
         connection.execute(load_sql(__package__, "identity_identifiers.sql"))
     if is_last:
@@ -191,6 +197,7 @@ def _stitch_next(
             stitch.property_types,
             rules=stitch.stitching.golden_records,
             rebuild=not is_refresh,
+            present_members="present_members" if touched_only else "identity_members",
         )
     drop_temporary(connection)
 

@@ -1,5 +1,6 @@
--- Reads changed_members, changed_records and identity_members; makes touched, one row per identity
--- that gained or lost a record in the window, or whose record changed in it.
+-- Reads changed_members, changed_records and the members as they are, or as they were before the window;
+-- makes touched, one row per identity that gained or lost a record in the window, or whose record changed
+-- in it.
 create temp table touched as
 with identities_of_changes as (
     select identity_id from changed_members where is_assigned
@@ -9,7 +10,7 @@ with identities_of_changes as (
     where is_assigned and former_identity_id is not null
     union
     select members.identity_id
-    from identity_members as members
+    from {{ present_members }} as members
     semi join changed_records using (source, account, contact_id)
 )
 
