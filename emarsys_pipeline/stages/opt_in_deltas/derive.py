@@ -1,8 +1,9 @@
 """Derives which opt-in fields in Emarsys must change.
 
-Reads resolved_consent_events, identity_members, opt_in_readings, and earlier deltas and pushes; writes
-opt_in_deltas, one row per Emarsys contact whose field differs from the decision of its person. A
-second run adds nothing, because a delta that exists is what the contact is expected to show.
+Reads resolved_consent_events, identity_members, opt_in_readings, and earlier deltas and pushes;
+writes opt_in_deltas, one row per Emarsys contact whose field differs from the decision of its
+person. A second run adds nothing, because a delta that exists is what the contact is expected to
+show.
 
 An account whose opt-in field is missing in Emarsys or is not a text field gets no deltas; the
 others get theirs, and then it stops.

@@ -1,14 +1,13 @@
--- Reads components, records, record_identifiers, shared_identifiers and decided_pairs; adds to
+-- Reads components, record_identifiers, shared_identifiers and decided_pairs; adds to
 -- cut_links the links of contacts whose phone leads to one messaging-side person and whose e-mail to
 -- another: one row per contact and identifier. Messaging-side contacts that share an identifier with
--- each other, or that somebody joined, are one person.
+-- each other, or that somebody joined, are one person. Their keys are negative, as records.sql says.
 insert into cut_links by name
 with several as (
-    select components.component
+    select component
     from components
-    inner join records on records.record_key = components.record_key
-    where records.source = 'platform'
-    group by components.component
+    where record_key < 0
+    group by component
     having count(*) > 1
 ),
 
@@ -18,12 +17,11 @@ held as (
         held.kind,
         held.value,
         shared.is_released,
-        records.source = 'platform' as is_platform
+        held.record_key < 0 as is_platform
     from components
     semi join several using (component)
     inner join record_identifiers as held using (record_key)
     inner join shared_identifiers as shared using (kind, value)
-    inner join records on records.record_key = held.record_key
     anti join cut_links as cut
         on
             cut.record_key = held.record_key

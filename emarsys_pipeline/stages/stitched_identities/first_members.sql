@@ -1,6 +1,5 @@
--- Reads assigned_records; writes identity_members, one row per record, while it is empty. They
--- come from a finished table for the reason that identity_identifiers.sql gives.
-create temp table first_members as
+-- Reads assigned_records; writes identity_members, one row per record, while it is empty.
+insert into identity_members by name
 select
     identity_id,
     source,

@@ -159,4 +159,4 @@ def _winner(name: str, preference: str) -> str:
 
 
 def _platform_value(name: str) -> str:
-    return f"contacts.{quote(name)}" if name in PLATFORM_PROPERTIES else "null"
+    return f"messages.{quote(name)}" if name in PLATFORM_PROPERTIES else "null"

@@ -1,4 +1,5 @@
--- Reads golden_members, current_contacts and newest_platform_contacts; makes golden_held, one row per
+-- Reads golden_members, current_contacts, newest_platform_contacts and platform_contacts; makes
+-- golden_held, one row per
 -- contact of the touched identities with its values. Columns that are not in the result begin with an
 -- underscore, as no property does.
 create temp {{ view_or_table }} golden_held as
@@ -29,10 +30,11 @@ select
     members.contact_id,
     members.first_window_start,
     true as is_member,
-    contacts.window_start,
+    messages.window_start,
     [number for number in [contacts.phone_number] if number is not null] as phone_numbers,
     [address for address in [contacts.email_address] if address is not null] as email_addresses
     {{ platform_values }}
 from golden_members as members
 inner join newest_platform_contacts as contacts on contacts.contact_id = members.contact_id
+inner join platform_contacts as messages on messages.rowid = contacts.message_key
 where members.source = 'platform';

@@ -1,12 +1,9 @@
 -- Reads held_identifiers, repeated_hashes, record_identifiers, shared_identifiers,
--- shared_identities, blocked_identifiers and linked_records; writes identity_identifiers anew, one
--- row per identifier that stands for one identity: not blocked, not held by too many, and with all
--- its records in that identity. Readers look events and people up by it, so identifiers of a single
--- record are in it too.
---
--- The rows come from a finished table, because DuckDB then writes full row groups at once, and not
--- pieces of them that it has to write again when it commits.
-create temp table present_identifiers as
+-- shared_identities, blocked_identifiers and linked_records; writes identity_identifiers, which is
+-- empty, one row per identifier that stands for one identity: not blocked, not held by too many, and
+-- with all its records in that identity. Readers look events and people up by it, so identifiers of a
+-- single record are in it too.
+insert into identity_identifiers by name
 with single as (
     select held.*
     from held_identifiers as held
@@ -39,7 +36,3 @@ anti join (
     select kind, value from shared_identities where stands_for_several
 ) as several on several.kind = shared.kind and several.value = shared.value
 where shared.is_link;
-
-delete from identity_identifiers;
-
-insert into identity_identifiers by name from present_identifiers;

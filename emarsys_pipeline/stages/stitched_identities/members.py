@@ -4,6 +4,7 @@ from datetime import datetime
 
 import duckdb
 
+from emarsys_pipeline.stages.stitched_identities.temporary import one_thread
 from emarsys_pipeline.warehouse import load_sql
 
 
@@ -35,8 +36,8 @@ def write_members(
     parameters = {**at_window, "run_id": run_id}
     ((known,),) = connection.execute("select count(*) from identity_members").fetchall()
     if not known:
-        connection.execute(load_sql(__package__, "first_members.sql"), parameters)
-        connection.execute("insert into identity_members by name from first_members")
+        with one_thread(connection):
+            connection.execute(load_sql(__package__, "first_members.sql"), parameters)
         return
     every = "(select rowid as member_key, * from identity_members)"
     present_members = every if are_all else "present_members"

@@ -1,9 +1,9 @@
 -- Reads platform_contacts; gives one row per messaging-side contact, as its newest message up to
--- the window told. A deletion carries no values, so the last values stand.
+-- the window told, and the row of that message. A deletion carries no values, so the last values stand.
 -- Ties: the later received, then the larger inbox sequence.
 -- Most contacts have one message, which needs no choice.
 with messages as (
-    select *
+    select rowid as message_key, *
     from platform_contacts
     {{ only }}
     where window_start <= $window_start
@@ -31,21 +31,17 @@ known as (
 select
     platform_contact_id as contact_id,
     first_window_start,
-    window_start,
     phone_number,
     email_address,
-    first_name,
-    last_name
+    message_key
 from known
 where age = 1
 union all
 select
     platform_contact_id as contact_id,
     window_start as first_window_start,
-    window_start,
     phone_number,
     email_address,
-    first_name,
-    last_name
+    message_key
 from messages
 anti join repeated using (platform_contact_id)

@@ -40,7 +40,7 @@ from emarsys_pipeline.stages.stitched_identities.members import (
     write_members,
 )
 from emarsys_pipeline.stages.stitched_identities.records import load_changes, load_records
-from emarsys_pipeline.stages.stitched_identities.temporary import drop_temporary
+from emarsys_pipeline.stages.stitched_identities.temporary import drop_temporary, one_thread
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline.windows import Window
@@ -189,7 +189,9 @@ def _stitch_next(
             )
         )
     elif is_last:
-        connection.execute(load_sql(__package__, "identity_identifiers.sql"))
+        connection.execute("delete from identity_identifiers")
+        with one_thread(connection):
+            connection.execute(load_sql(__package__, "identity_identifiers.sql"))
     if is_last:
         write_golden_records(
             connection,

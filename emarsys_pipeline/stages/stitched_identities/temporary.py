@@ -1,4 +1,7 @@
-"""The temporary tables and views of one stitch."""
+"""The temporary tables and views of one stitch, and how a whole table is written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
 
@@ -36,9 +39,7 @@ _TABLES = (
     "linked_records",
     "shared_identities",
     "erased_records",
-    "first_members",
     "changed_members",
-    "present_identifiers",
     "affected_identifiers",
     "touched",
 )
@@ -50,3 +51,16 @@ def drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(" ".join(["drop view if exists", f"temp.{view}"]))
     for table in _TABLES:
         connection.execute(" ".join(["drop table if exists", f"temp.{table}"]))
+
+
+@contextmanager
+def one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB use one thread, for statements that write a whole table.
+
+    With several, it inserts batches, and packs the values of many of them twice.
+    """
+    connection.execute("set threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute("reset threads")
