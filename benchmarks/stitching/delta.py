@@ -3,7 +3,7 @@
 Both do what a window does: store the rows of an export, map them and detect changes, stitch, write
 golden records and derive opt-in deltas. Fetching over HTTP and publishing are left out.
 
-Run it with ``python -m benchmarks.stitching.delta [--millions 0.5]``: it prints how much cheaper
+Run it with ``python -m benchmarks.stitching.delta [--millions 0.5 5]``: it prints how much cheaper
 the second window is in both modes of stitching, in CPU seconds of all threads.
 """
 
@@ -175,22 +175,28 @@ def compare(contacts: int, folder: Path) -> None:
         shutil.rmtree(copied)
     whole = _cpu(found["first window"][0])
     stitch = found["first window"][0][STITCH].cpu
-    say(f"{machine()}; load {os.getloadavg()[0]:.1f}; {contacts:,} contacts")
-    say()
-    say("| run | times cheaper | CPU s | stitch, times cheaper | CPU s by piece | peak MB |")
-    say("|" + "---|" * 6)
     facts = set()
     for name, (pieces, said) in found.items():
         by_piece = ", ".join(f"{piece} {it.cpu:.2f}" for piece, it in pieces.items())
         say(
-            f"| {name} | **{whole / _cpu(pieces):.1f}** | {_cpu(pieces):.2f} |"
-            f" {stitch / pieces[STITCH].cpu:.1f} | {by_piece} |"
+            f"| {contacts:,} | {name} | **{whole / _cpu(pieces):.1f}** |"
+            f" {stitch / pieces[STITCH].cpu:.1f} |"
             f" {max(it.memory for it in pieces.values()):,.0f} |"
+            f" {_cpu(pieces):.2f} [{sum(it.wall for it in pieces.values()):.2f}] | {by_piece} |"
         )
         if name != "first window":
             facts.add(tuple(said.items()))
     if len(facts) > 1:
         raise RuntimeError(f"the modes disagree: {facts}")
+
+
+def say_header() -> None:
+    """Print the head of the table."""
+    say(
+        "| contacts | window | times cheaper | stitching and golden records, times cheaper |"
+        " peak MB | CPU s [wall] | CPU s by piece |"
+    )
+    say("|" + "---|" * 7)
 
 
 def _cpu(pieces: Mapping[str, Measured]) -> float:
@@ -205,10 +211,14 @@ if __name__ == "__main__":
         run_window(Path(sys.argv[2]), int(sys.argv[3]), cast(Mode, sys.argv[4]))
     else:
         parser = argparse.ArgumentParser(prog="python -m benchmarks.stitching.delta")
-        parser.add_argument("--millions", type=float, default=0.5)
+        parser.add_argument("--millions", nargs="+", type=float, default=[0.5])
         parser.add_argument("--folder", type=Path, help="for the files; else a temporary one")
         chosen = parser.parse_args()
-        with tempfile.TemporaryDirectory(prefix="delta-", dir=chosen.folder) as made:
-            home = Path(made) / "home"
-            home.mkdir()
-            compare(int(chosen.millions * 1_000_000), home)
+        say(f"{machine()}; load {os.getloadavg()[0]:.1f}")
+        say()
+        say_header()
+        for size in chosen.millions:
+            with tempfile.TemporaryDirectory(prefix="delta-", dir=chosen.folder) as made:
+                home = Path(made) / "home"
+                home.mkdir()
+                compare(int(size * 1_000_000), home)

@@ -19,6 +19,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import duckdb
 
@@ -40,7 +41,11 @@ from emarsys_pipeline.stages.stitched_identities.members import (
     write_members,
 )
 from emarsys_pipeline.stages.stitched_identities.records import load_changes, load_records
-from emarsys_pipeline.stages.stitched_identities.temporary import drop_temporary, one_thread
+from emarsys_pipeline.stages.stitched_identities.temporary import (
+    drop_temporary,
+    limited_memory,
+    one_thread,
+)
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 from emarsys_pipeline.warehouse.columns import ensure_property_columns
 from emarsys_pipeline.windows import Window
@@ -146,8 +151,32 @@ def _stitch_next(
         is_rewound: the present state belongs to another window than the one before.
     """
     connection = stitch.connection
-    at_window = {"window_start": window_start}
     drop_temporary(connection)
+    with limited_memory(connection):
+        how = _assign(stitch, window_start, is_last=is_last, is_rewound=is_rewound)
+    if is_last:
+        write_golden_records(
+            connection,
+            window_start,
+            stitch.property_types,
+            rules=stitch.stitching.golden_records,
+            rebuild=not how.is_refresh,
+            present_members="present_members" if how.touched_only else "identity_members",
+        )
+    drop_temporary(connection)
+
+
+class _How(NamedTuple):
+    """Whether the stitch before was built on, and whether only touched records were linked."""
+
+    is_refresh: bool
+    touched_only: bool
+
+
+def _assign(stitch: _Stitch, window_start: datetime, *, is_last: bool, is_rewound: bool) -> _How:
+    """Write all but the golden records, with arguments as for :func:`_stitch_next`."""
+    connection = stitch.connection
+    at_window = {"window_start": window_start}
     load_records(connection, window_start)
     load_decisions(connection, window_start, stitch.stitching)
     guards = guards_of(connection, stitch.stitching, stitch.property_types)
@@ -192,16 +221,7 @@ def _stitch_next(
         connection.execute("delete from identity_identifiers")
         with one_thread(connection):
             connection.execute(load_sql(__package__, "identity_identifiers.sql"))
-    if is_last:
-        write_golden_records(
-            connection,
-            window_start,
-            stitch.property_types,
-            rules=stitch.stitching.golden_records,
-            rebuild=not is_refresh,
-            present_members="present_members" if touched_only else "identity_members",
-        )
-    drop_temporary(connection)
+    return _How(is_refresh, touched_only)
 
 
 def _can_narrow(*, is_refresh: bool) -> bool:

@@ -53,6 +53,26 @@ def drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(" ".join(["drop table if exists", f"temp.{table}"]))
 
 
+MEMORY_LIMIT = "4GB"
+"""What DuckDB may take to assign identities; what needs more goes to a file beside the warehouse.
+
+The arrays of the components come on top, about 50 MB per million contacts, and the process itself.
+"""
+
+
+@contextmanager
+def limited_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB take at most :data:`MEMORY_LIMIT`; less where it may take only less anyway."""
+    ((text,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+    number, unit = str(text).split()
+    if unit == "TiB" or (unit == "GiB" and float(number) > float(MEMORY_LIMIT.removesuffix("GB"))):
+        connection.execute("set memory_limit = $limit", {"limit": MEMORY_LIMIT})
+    try:
+        yield
+    finally:
+        connection.execute("reset memory_limit")
+
+
 @contextmanager
 def one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Let DuckDB use one thread, for statements that write a whole table.
