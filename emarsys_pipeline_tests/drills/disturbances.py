@@ -49,6 +49,14 @@ RANDOM_KILLS = "kills at any moment"
 NAMED_KILLS = "kill at a named point"
 
 NAMES = (*FAULTS, DISORDER, SERVICE_KILLS, TWO_WORKERS, RANDOM_KILLS, NAMED_KILLS)
+
+# What only several machines have: a database that may crash, and locks that go with a session.
+CRASHES = "crash of the database"
+LOST_LOCKS = "lost push locks"
+OUTAGES = frozenset({CRASHES, LOST_LOCKS})
+NAMES_OF_LAKE = (*NAMES, CRASHES, LOST_LOCKS)
+# A lock is lost while a request is on its way, and somebody waits for it.
+FAULTS_OF_LAKE = {**FAULTS, LOST_LOCKS: (("slow_answer", PUT, {"times": 6, "wait_seconds": 0.3}),)}
 # How many of a fault's first requests may pass it by.
 MAX_PASSING = 1
 
@@ -84,6 +92,6 @@ def plan(number: int, points: tuple[str, ...], chosen: tuple[str, ...], seed: in
 
 def set_faults(sandbox: Sandbox, names: frozenset[str], chance: random.Random) -> None:
     """Let the sandbox fail as these disturbances say, after a few requests of each kind."""
-    for name in sorted(names & set(FAULTS)):
-        for fault, endpoint, details in FAULTS[name]:
+    for name in sorted(names & set(FAULTS_OF_LAKE)):
+        for fault, endpoint, details in FAULTS_OF_LAKE[name]:
             sandbox.set_fault(fault, endpoint, after=chance.randint(0, MAX_PASSING), **details)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import requests
 
+from emarsys_pipeline import storage
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.settings import Settings, load_settings
 from emarsys_pipeline.warehouse import Warehouse
@@ -23,6 +24,8 @@ from emarsys_pipeline_tests.builders import add_contact
 from emarsys_pipeline_tests.drills import worker
 from emarsys_pipeline_tests.drills.checks import EMAIL, FIELD
 from emarsys_pipeline_tests.drills.people import FIRST, SECRET, Person
+from emarsys_pipeline_tests.locks import end_holders
+from emarsys_pipeline_tests.postgresql import PostgresServer
 from emarsys_pipeline_tests.stages.deciding import add_field, stitch
 
 START_SECONDS, QUIET_SECONDS = 60.0, 90.0
@@ -50,6 +53,15 @@ pushes: {{batch_size: 7, settle_after_seconds: 2, retry_base_seconds: 0.2, max_a
 publish: {{min_interval_seconds: 2}}
 webhooks: {{port: {port}, platform_secret: "${{DRILL_PLATFORM_SECRET}}"}}
 """
+VARIABLES = (
+    "DRILL_CLIENT_ID",
+    "DRILL_CLIENT_SECRET",
+    "DRILL_PLATFORM_SECRET",
+    "DRILL_CATALOG",
+)
+LAKE = """
+lake: {{catalog: "${{DRILL_CATALOG}}", data_path: {folder}/lake/}}
+"""
 
 
 def _context() -> ForkServerContext:
@@ -69,6 +81,7 @@ class Stage:
     settings: Settings
     warehouse: Warehouse
     people: list[Person]
+    database: PostgresServer | None = None
     service: "subprocess.Popen[bytes] | None" = None
     context: ForkServerContext = field(default_factory=_context)
     workers: list[ForkServerProcess] = field(default_factory=list)
@@ -105,10 +118,41 @@ class Stage:
             self.service.send_signal(signal.SIGKILL)
             self.service.wait()
 
-    def start_worker(self, stop: Path | None, point: str | None = None, hits: int = 1) -> None:
+    def crash_database(self, seconds: float) -> None:
+        """End it as a power cut would, and start it again after a while."""
+        assert self.database is not None
+        self.database.stop("immediate")
+        time.sleep(seconds)
+        self.database.start()
+
+    def end_push_sessions(self) -> int:
+        """Let the database end the sessions that hold push locks; how many it did."""
+        assert self.settings.lake is not None
+        return sum(
+            end_holders(
+                self.settings.lake.catalog.reveal(),
+                self.settings.lake.schema_name,
+                f"push-{account.name}",
+            )
+            for account in self.settings.accounts
+        )
+
+    def start_worker(
+        self,
+        stop: Path | None,
+        point: str | None = None,
+        hits: int = 1,
+        *,
+        survives_outages: bool = False,
+    ) -> None:
         """Start one more worker, which dies where it is told to."""
         process = self.context.Process(
-            target=worker.work, args=(self.settings_path, stop, point, hits)
+            target=worker.work,
+            args=(self.settings_path, stop, point, hits),
+            kwargs={
+                "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+                "survives_outages": survives_outages,
+            },
         )
         process.start()
         self.workers.append(process)
@@ -132,14 +176,14 @@ class Stage:
             os.kill(process.pid, signal.SIGKILL)
             process.join()
 
-    def replace_dead(self, stop: Path) -> int:
+    def replace_dead(self, stop: Path, *, survives_outages: bool = False) -> int:
         """Start a worker for each that was killed; how many were."""
         dead = [each for each in self.workers if each.exitcode is not None]
         for each in dead:
             if each.exitcode != -signal.SIGKILL:
                 raise RuntimeError(f"a worker ended by itself with {each.exitcode}")
             self.workers.remove(each)
-            self.start_worker(stop)
+            self.start_worker(stop, survives_outages=survives_outages)
         return len(dead)
 
     def end_workers(self) -> int:
@@ -160,8 +204,17 @@ class Stage:
 
 
 @contextlib.contextmanager
-def prepared(sandbox: Sandbox, folder: Path, size: int) -> Iterator[Stage]:
-    """A warehouse with ``size`` imported people, and the webhook service before it."""
+def prepared(
+    sandbox: Sandbox, folder: Path, size: int, database: PostgresServer | None = None
+) -> Iterator[Stage]:
+    """A warehouse with ``size`` imported people, and the webhook service before it.
+
+    Args:
+        sandbox: with enough contacts.
+        folder: for everything.
+        size: how many people.
+        database: for a lake, its inbox and its rate limits; None for files.
+    """
     os.environ.update(
         DRILL_CLIENT_ID=sandbox.client_id,
         DRILL_CLIENT_SECRET=sandbox.client_secret,
@@ -178,11 +231,14 @@ def prepared(sandbox: Sandbox, folder: Path, size: int) -> Iterator[Stage]:
             field=FIELD,
             port=port,
         )
+        + ("" if database is None else LAKE.format(folder=folder))
     )
+    if database is not None:
+        os.environ["DRILL_CATALOG"] = database.address()
     settings = load_settings(path)
-    warehouse = Warehouse(settings.warehouse_directory, publish_interval_seconds=2)
-    warehouse.migrate()
-    stage = Stage(sandbox, folder, port, settings, warehouse, _people(sandbox, size))
+    storage.deploy(settings)
+    warehouse = storage.open_warehouse(settings)
+    stage = Stage(sandbox, folder, port, settings, warehouse, _people(sandbox, size), database)
     _import(stage)
     try:
         stage.start_service()

@@ -10,24 +10,31 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import psycopg
+
+from emarsys_pipeline import storage
 from emarsys_pipeline.connect import connect
 from emarsys_pipeline.defs import resources
 from emarsys_pipeline.defs.opt_in.drain import OutboxDrain
 from emarsys_pipeline.emarsys import EmarsysClient, RetrySettings
 from emarsys_pipeline.emarsys.errors import EmarsysError
 from emarsys_pipeline.inbox import Inbox
+from emarsys_pipeline.postgresql import DatabaseError
 from emarsys_pipeline.settings import Settings, load_settings
 from emarsys_pipeline.stages.consent_events import ingest_consent_events
 from emarsys_pipeline.stages.opt_in_deltas import derive_opt_in_deltas
 from emarsys_pipeline.stages.opt_in_pushes import intents, push, refresh
 from emarsys_pipeline.stages.progress import no_progress
-from emarsys_pipeline.warehouse import Warehouse, publish
+from emarsys_pipeline.warehouse import LakeError, LockLostError, Warehouse, publish
+from emarsys_pipeline.warehouse.lake_engine import LakeEngine
 
 QUICK = RetrySettings(total_seconds=2, wait_factor=0.01)
 # Soon enough to meet a request that is on its way.
@@ -44,11 +51,22 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "outcomes are recorded": (push, "_record_outcomes", "after"),
     "before a read-back": (EmarsysClient, "get_contacts", "before"),
     "read back, not recorded": (EmarsysClient, "get_contacts", "after"),
+}
+# Commits are the engine's, and only a file has a copy for the analysts.
+POINTS_OF_FILE: dict[str, tuple[Any, str, str]] = {
+    **POINTS,
     "before any commit": (publish.PublishedCopy, "mark_pending", "after"),
     "after any commit": (publish.PublishedCopy, "is_due", "before"),
     "while the analysts' copy is made": (publish, "_create_views", "before"),
     "the analysts' copy is replaced": (publish.PublishedCopy, "publish", "after"),
 }
+POINTS_OF_LAKE: dict[str, tuple[Any, str, str]] = {
+    **POINTS,
+    "before any commit": (LakeEngine, "before_commit", "after"),
+    "after any commit": (LakeEngine, "after_commit", "before"),
+}
+# What a run may fail with, to be repeated, while its database or its session is taken away.
+OUTAGES = (DatabaseError, LakeError, LockLostError, duckdb.Error, psycopg.Error)
 
 
 def die() -> None:
@@ -56,9 +74,9 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_at(point: str, hits: int) -> None:
+def die_at(point: tuple[Any, str, str], hits: int) -> None:
     """Arrange to die when this point is reached for the ``hits``-th time."""
-    owner, name, when = POINTS[point]
+    owner, name, when = point
     original: Callable[..., Any] = getattr(owner, name)
     left = [hits]
 
@@ -82,22 +100,38 @@ def work(
     stop: Path | None,
     point: str | None = None,
     hits: int = 1,
+    *,
+    environment: Mapping[str, str],
+    survives_outages: bool = False,
 ) -> None:
     """Sync until a file says stop, or, without one, until there is nothing left to do.
 
     A file beside the settings, ``ready-`` and the process id, says that it has begun.
+
+    Args:
+        settings_path: the settings file.
+        stop: the file.
+        point: where to die.
+        hits: when it is reached for the how-manieth time.
+        environment: what the settings name; that of the process from which this one is forked
+            may be of an earlier drill.
+        survives_outages: a sync that fails with the database is repeated, as a run is.
     """
+    os.environ.update(environment)
     resources.connect = partial(connect, retries=QUICK)  # type: ignore[attr-defined]
-    if point is not None:
-        die_at(point, hits)
     try:
         settings = load_settings(settings_path)
-        warehouse = resources.build_resources(settings)["warehouse"].open()  # type: ignore[attr-defined]
+        if point is not None:
+            die_at((POINTS_OF_FILE if settings.lake is None else POINTS_OF_LAKE)[point], hits)
+        warehouse = storage.open_warehouse(settings)
         settings_path.with_name(f"ready-{os.getpid()}").touch()
-        with Inbox(settings.inbox_path) as inbox:
+        with storage.open_inbox(settings) as inbox:
             while True:
-                sync(settings, warehouse, inbox)
-                if stop.exists() if stop is not None else is_quiet(warehouse, inbox):
+                with suppress(*OUTAGES if survives_outages else ()):
+                    sync(settings, warehouse, inbox)
+                    if stop is None and is_quiet(warehouse, inbox):
+                        return
+                if stop is not None and stop.exists():
                     return
                 time.sleep(0.05)
     except Exception:  # noqa: BLE001 - told to the drill, whatever it is

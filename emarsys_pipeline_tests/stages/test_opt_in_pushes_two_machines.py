@@ -4,15 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.inbox import Inbox, deploy_store
-from emarsys_pipeline.postgresql import Database, lock_key
+from emarsys_pipeline.postgresql import Database
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.warehouse import LockLostError
-from emarsys_pipeline.warehouse.lake_engine import LakeEngine
+from emarsys_pipeline_tests.locks import end_holders
 from emarsys_pipeline_tests.places import Place
 from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
 from emarsys_pipeline_tests.stages.deciding import ACCOUNT
@@ -70,20 +69,6 @@ def machine(outbox: Outbox, begun: Path) -> tuple[object, ...]:
     return outbox.warehouse.directory, outbox.inbox.place, sandbox.url, credentials, begun
 
 
-def end_session_with_push_lock(warehouse: Warehouse) -> int:
-    """Let PostgreSQL end the sessions that hold the account's push lock; how many did."""
-    engine = warehouse._engine
-    assert isinstance(engine, LakeEngine)
-    key = lock_key(engine._lock_name(f"push-{ACCOUNT.name}"))
-    with psycopg.connect(engine._database, autocommit=True) as session:
-        return session.execute(
-            "select pg_terminate_backend(pid) from pg_locks"
-            " where locktype = 'advisory' and granted and objsubid = 1"
-            " and classid::bigint = %s and objid::bigint = %s",
-            (key >> 32 & 0xFFFFFFFF, key & 0xFFFFFFFF),
-        ).rowcount
-
-
 @pytest.mark.slow
 def test_a_worker_whose_session_ended_stops_and_another_goes_on(
     outbox: Outbox, tmp_path: Path
@@ -103,7 +88,9 @@ def test_a_worker_whose_session_ended_stops_and_another_goes_on(
             time.sleep(0.02)
         # The one of them that pushes is ended in the middle, and its people change their minds.
         outbox.decide(WITHDRAWN)
-        assert end_session_with_push_lock(outbox.warehouse) == 1
+        location = outbox.warehouse._engine._location  # type: ignore[attr-defined]
+        name = f"push-{ACCOUNT.name}"
+        assert end_holders(location.database, location.catalogue_schema, name) == 1
         ended_after = len(outbox.writes())
         for each in (first, second):
             each.join(60)
