@@ -36,6 +36,7 @@ from emarsys_pipeline.defs.jobs import (
     SEGMENT_RECONCILIATION,
 )
 from emarsys_pipeline.defs.labels import label
+from emarsys_pipeline.defs.maintenance import build_maintenance_job, build_maintenance_schedule
 from emarsys_pipeline.defs.messaging.assets import build_messaging_assets
 from emarsys_pipeline.defs.messaging.checks import statuses_understood
 from emarsys_pipeline.defs.opt_in.deltas import build_delta_asset
@@ -111,6 +112,7 @@ def _build(settings: Settings) -> dg.Definitions:
             OPT_IN_PUSH,
             OPT_IN_RECONCILIATION,
             build_retention_job(settings),
+            build_maintenance_job(settings),
             AUTOMATION_INGEST,
             *([] if http is None else [CONTACT_UPSERT_PUSH]),
             *([AUTOMATION_LIST_FETCH] if has_legacy_nodes else []),
@@ -120,6 +122,7 @@ def _build(settings: Settings) -> dg.Definitions:
             build_import_schedule(partitions, delay_minutes=delay_minutes),
             build_reconciliation_schedule(settings),
             build_retention_schedule(settings),
+            build_maintenance_schedule(settings),
         ],
         sensors=[
             build_catalogue_sensor(settings, partitions),

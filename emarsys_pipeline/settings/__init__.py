@@ -15,7 +15,7 @@ from emarsys_pipeline.settings.accounts import (
 from emarsys_pipeline.settings.alerts import AlertSettings, EmailTarget, Target, WebhookTarget
 from emarsys_pipeline.settings.environment import child_environment, provide
 from emarsys_pipeline.settings.example import example_settings
-from emarsys_pipeline.settings.lake import LakeSettings, LakeStoreSettings
+from emarsys_pipeline.settings.lake import LakeSettings, LakeStoreSettings, MaintenanceSettings
 from emarsys_pipeline.settings.loading import CONFIG_VARIABLE, load_settings
 from emarsys_pipeline.settings.messaging import (
     HandOverSettings,
@@ -49,6 +49,7 @@ __all__ = [
     "ImportSettings",
     "LakeSettings",
     "LakeStoreSettings",
+    "MaintenanceSettings",
     "MessagingHttpSettings",
     "MessagingSettings",
     "OAuth2Connection",

@@ -63,3 +63,16 @@ class LakeSettings(Section):
             mistakes.add(("data_path",), "is on a server; write s3: with key_id and secret, too")
         mistakes.raise_if_any()
         return self
+
+
+class MaintenanceSettings(Section):
+    """How long a lake keeps its old states, and when it is tidied up; a file needs neither."""
+
+    cron: str = Field(
+        default="45 4 * * *",
+        pattern=r"^\S+ \S+ \S+ \S+ \S+$",
+        description="when to merge small files and remove old ones, as a cron expression in UTC",
+    )
+    keep_snapshots_days: float = Field(
+        default=7, gt=0, description="days for which old states can be read (time travel)"
+    )

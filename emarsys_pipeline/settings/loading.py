@@ -36,6 +36,7 @@ SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("alerts", "targets", "email"): alerts.EmailTarget,
     ("lake",): lake.LakeSettings,
     ("lake", "s3"): lake.LakeStoreSettings,
+    ("maintenance",): lake.MaintenanceSettings,
     ("accounts",): accounts.AccountSettings,
     ("accounts", "connection", "wsse"): accounts.WsseConnection,
     ("accounts", "connection", "oauth2"): accounts.OAuth2Connection,

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, field_validator, mode
 
 from emarsys_pipeline.settings.accounts import AccountSettings
 from emarsys_pipeline.settings.alerts import AlertSettings
-from emarsys_pipeline.settings.lake import LakeSettings
+from emarsys_pipeline.settings.lake import LakeSettings, MaintenanceSettings
 from emarsys_pipeline.settings.messaging import MessagingSettings
 from emarsys_pipeline.settings.retention import RetentionSettings
 from emarsys_pipeline.settings.secret import SecretReference, SettingsError
@@ -225,6 +225,7 @@ class Settings(Section):
     lake: LakeSettings | None = Field(
         default=None, description="a mapping with at least catalog and data_path"
     )
+    maintenance: MaintenanceSettings = Field(default=MaintenanceSettings(), description="a mapping")
     properties: dict[str, PropertyType] = Field(
         default={}, description="a mapping of properties to types, for example birth_date: date"
     )

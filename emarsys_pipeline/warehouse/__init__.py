@@ -5,6 +5,7 @@ copy, ``analytics.duckdb``, which is replaced whole. Nothing outside this folder
 file or names an engine.
 """
 
+from emarsys_pipeline.warehouse.engine import Maintained
 from emarsys_pipeline.warehouse.lake import LakeError, LakeLocation, ObjectStore
 from emarsys_pipeline.warehouse.locks import HeldLock, LockLostError
 from emarsys_pipeline.warehouse.partitions import overwrite_partition
@@ -16,6 +17,7 @@ __all__ = [
     "LakeError",
     "LakeLocation",
     "LockLostError",
+    "Maintained",
     "ObjectStore",
     "Warehouse",
     "load_decisions_in_force",

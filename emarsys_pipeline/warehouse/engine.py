@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +45,44 @@ class StoredText:
     file: str
     place: str
     rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is stored, as the engine counts it.
+
+    Attributes:
+        snapshots: states that can be read.
+        files: files of the newest state.
+        bytes: their size.
+        stored_files: files of all states, and those that wait for their removal.
+    """
+
+    snapshots: int
+    files: int
+    bytes: int
+    stored_files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintained:
+    """What a round of maintenance did.
+
+    Attributes:
+        before: what was stored before it.
+        after: and after it.
+        snapshots_expired: states that can be read no longer.
+        files_merged: small files and files with many deleted rows whose rows are in others now.
+        files_removed: files that no state needs any more.
+        orphans_removed: files that no state ever needed, left by a writer that died.
+    """
+
+    before: Standing
+    after: Standing
+    snapshots_expired: int
+    files_merged: int
+    files_removed: int
+    orphans_removed: int
 
 
 class Engine(Protocol):
@@ -90,6 +128,13 @@ class Engine(Protocol):
 
     def rewrite(self) -> None:
         """Leave no byte of deleted rows in what is stored."""
+
+    @property
+    def needs_maintenance(self) -> bool:
+        """Whether what is stored grows unless somebody maintains it."""
+
+    def maintain(self, *, keep_snapshots: timedelta, files_stay: timedelta) -> Maintained | None:
+        """Remove what no reader needs; None where nothing ever has to be done."""
 
     def make_salt(self) -> None:
         """Make the salt of the tombstones unless it is there."""

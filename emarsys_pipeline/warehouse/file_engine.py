@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
 from emarsys_pipeline.warehouse import migrate, publish
-from emarsys_pipeline.warehouse.engine import CONFIG, StoredDatabase, StoredText
+from emarsys_pipeline.warehouse.engine import CONFIG, Maintained, StoredDatabase, StoredText
 from emarsys_pipeline.warehouse.locks import HeldLock, exclusive_lock
 from emarsys_pipeline.warehouse.rewrite import rewrite_file
 from emarsys_pipeline.warehouse.tombstones import add_tombstone_macro, make_salt_file, read_salt
@@ -127,6 +127,15 @@ class FileEngine:
             rewrite_file(self.path, CONFIG)
             self._published.mark_pending()
             self._published.publish(self.connect)
+
+    @property
+    def needs_maintenance(self) -> bool:
+        """A file holds one state, and uses the room of deleted rows again."""
+        return False
+
+    def maintain(self, *, keep_snapshots: timedelta, files_stay: timedelta) -> Maintained | None:  # noqa: ARG002
+        """Nothing: see :attr:`needs_maintenance`."""
+        return None
 
     def make_salt(self) -> None:
         """Make the salt's file unless it is there."""

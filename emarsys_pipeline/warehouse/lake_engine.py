@@ -9,15 +9,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 from psycopg.conninfo import make_conninfo
 
 from emarsys_pipeline.postgresql import APPLICATION, connect
-from emarsys_pipeline.warehouse import lake_salt, migrate, publish
-from emarsys_pipeline.warehouse.engine import StoredDatabase, StoredText
+from emarsys_pipeline.warehouse import lake_maintenance, lake_salt, migrate, publish
+from emarsys_pipeline.warehouse.engine import Maintained, StoredDatabase, StoredText
 from emarsys_pipeline.warehouse.lake import LakeError, LakeLocation
 from emarsys_pipeline.warehouse.lake_erasing import find_remains, forget_history
 from emarsys_pipeline.warehouse.lake_instance import connected
@@ -133,6 +133,32 @@ class LakeEngine:
                 forget_history(connection, lake, catalogue, self._location.catalogue_schema)
             lock: AdvisoryLock = self._of_thread.lock
             lock.check()
+
+    @property
+    def needs_maintenance(self) -> bool:
+        """Every commit adds files and a state."""
+        return True
+
+    def maintain(self, *, keep_snapshots: timedelta, files_stay: timedelta) -> Maintained:
+        """Write many small files as few, and let go of old states and of files nobody needs.
+
+        Writers wait for single steps, readers of the newest state for nothing; who reads a state
+        that is older than ``keep_snapshots`` may fail.
+        """
+        now = datetime.now(UTC)
+        with connect(self._database) as catalogue:
+            return lake_maintenance.maintain(
+                lambda: lake_maintenance.standing(catalogue, self._location.catalogue_schema),
+                read=lambda: connected(self._location),
+                write=self._connected_alone,
+                expire_before=now - keep_snapshots,
+                remove_before=now - files_stay,
+            )
+
+    @contextmanager
+    def _connected_alone(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        with self.only_writer(), connected(self._location) as connection_and_name:
+            yield connection_and_name
 
     def make_salt(self) -> None:
         """Make the salt in the catalogue unless it is there."""

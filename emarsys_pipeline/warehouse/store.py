@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from emarsys_pipeline.warehouse.engine import Engine, StoredDatabase, StoredText
+from emarsys_pipeline.warehouse.engine import Engine, Maintained, StoredDatabase, StoredText
 from emarsys_pipeline.warehouse.file_engine import FileEngine
 from emarsys_pipeline.warehouse.lake import LakeLocation
 from emarsys_pipeline.warehouse.locks import HeldLock
+
+FILES_STAY = timedelta(days=1)
 
 
 class Warehouse:
@@ -105,6 +107,26 @@ class Warehouse:
     def rewrite(self) -> None:
         """Leave no byte of deleted rows in what is stored; old states can be read no longer."""
         self._engine.rewrite()
+
+    @property
+    def needs_maintenance(self) -> bool:
+        """Whether what is stored grows unless somebody maintains it."""
+        return self._engine.needs_maintenance
+
+    def maintain(
+        self, *, keep_snapshots: timedelta, files_stay: timedelta = FILES_STAY
+    ) -> Maintained | None:
+        """Write many small files as few, and remove what no reader needs any more.
+
+        Args:
+            keep_snapshots: how long back old states can be read.
+            files_stay: how long a file stays after the last state that needs it, for readers who
+                are still at it, and how old one must be that no state names yet.
+
+        Returns:
+            What was done; None where nothing ever has to be done.
+        """
+        return self._engine.maintain(keep_snapshots=keep_snapshots, files_stay=files_stay)
 
     def make_salt(self) -> None:
         """Make the salt of the tombstones unless it is there."""

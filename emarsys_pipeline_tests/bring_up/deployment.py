@@ -124,8 +124,8 @@ class Operator:
         for folder in ("/etc/systemd/system", "/opt"):
             self.machine.path(folder).mkdir(parents=True, exist_ok=True)
         # There is no user of that name here, and the database's administrator comes by TCP.
-        line = re.sub(r"^(install .*?)-[og] emarsys-pipeline ", r"\1", line)
-        line = line.replace("sudo --preserve-env -u emarsys-pipeline ", "")
+        line = re.sub(r"^(install .*?)-[og] emarsys ", r"\1", line)
+        line = line.replace("sudo --preserve-env -u emarsys ", "")
         postgresql = self.servers.postgresql
         address = {"PGHOST": postgresql.host, "PGPORT": postgresql.port}
         role = {"PGUSER": postgresql.administrator, "PGDATABASE": "postgres"}

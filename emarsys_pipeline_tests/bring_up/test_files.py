@@ -60,7 +60,7 @@ def test_all_units_are_protected_alike() -> None:
     for name in NAMES:
         text = (UNITS / f"{name}.service").read_text()
         protections.add(text[text.index("# It writes its state") :])
-        assert "User=emarsys-pipeline\n" in text
+        assert "User=emarsys\n" in text
         assert "Restart=on-failure\n" in text
     assert len(protections) == 1
 

@@ -193,6 +193,7 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
         "automation_ingest": True,
         "opt_in_reconciliation": True,
         "retention": True,
+        "maintenance": True,
         "get_contact": True,
         "get_contact_with_labels": True,
         "update_contact": True,
@@ -218,6 +219,7 @@ def test_everything_that_runs_by_itself_is_described_and_on(definitions: dg.Defi
         "segment_import_schedule": (True, dg.DefaultScheduleStatus.RUNNING),
         "opt_in_reconciliation_schedule": (True, dg.DefaultScheduleStatus.RUNNING),
         "retention_schedule": (True, dg.DefaultScheduleStatus.RUNNING),
+        "maintenance_schedule": (True, dg.DefaultScheduleStatus.RUNNING),
     }
 
 
