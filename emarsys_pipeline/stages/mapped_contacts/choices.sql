@@ -2,7 +2,7 @@
 -- Gives: a temporary table written_choices, one row per field, dialect and text that stands for a
 -- choice: its id where getdata wrote it, its label where an export did. Two choices of a field with
 -- one label cannot be told apart in an export: the smaller id is taken. Those of the country field
--- have the region of the country's phone numbers.
+-- have the region of the country's phone numbers. An empty text stands for no choice.
 create or replace temp table written_choices as
 with choices as (
     select field_id, choice_id, label
@@ -29,10 +29,23 @@ written as (
         label
     from choices
     group by field_id, label
+),
+
+-- A left join hands on the rows without a match in batches of their own, and small batches make
+-- all that follows dearer: so that a contact without a choice has a match, too.
+matched as (
+    select field_id, dialect, written, choice_id, label
+    from written
+    where written <> ''
+
+    union all
+
+    select distinct field_id, dialect, '' as written, null::varchar as choice_id, null as label
+    from written
 )
 
-select written.*, regions.region
-from written
+select matched.*, regions.region
+from matched
 left join country_regions as regions
-    on written.field_id = $country_field_id
-    and regions.choice_id = written.choice_id
+    on matched.field_id = $country_field_id
+    and regions.choice_id = matched.choice_id

@@ -1,6 +1,6 @@
 -- Reads: raw_segment_exports, written_choices. Adds to the temporary table chosen_lists one row per
 -- text that a multi choice field holds in the partition: the choices that it lists, by id. Lists
--- with a choice that the field does not have are left out.
+-- with a choice that the field does not have are left out. An empty text stands for no choice.
 insert into chosen_lists
 with texts as (
     select distinct {{ column }} as written
@@ -8,7 +8,7 @@ with texts as (
     where account = $account
         and segment_id = $segment_id
         and window_start = $window_start
-        and {{ column }} is not null
+        and {{ column }} <> ''
 ),
 
 items as (
@@ -33,3 +33,7 @@ select
 from known
 group by written
 having bool_and(label is not null)
+
+union all
+
+select $field_id as field_id, '' as written, null as choice_ids, null as labels

@@ -105,13 +105,13 @@ class Property:
         if field.is_multi_choice:
             return (
                 f"left join chosen_lists as {alias} on {alias}.field_id = '{self._field_id}' "
-                f"and {alias}.written = written.{self.written_column}"
+                f"and {alias}.written = coalesce(written.{self.written_column}, '')"
             )
         if field.is_single_choice:
             return (
                 f"left join written_choices as {alias} on {alias}.field_id = '{self._field_id}' "
                 f"and {alias}.dialect = written.dialect "
-                f"and {alias}.written = written.{self.written_column}"
+                f"and {alias}.written = coalesce(written.{self.written_column}, '')"
             )
         return ""
 
@@ -162,7 +162,8 @@ def region_of_country(properties: Sequence[Property]) -> tuple[str, str]:
     return (
         "countries.region",
         f"left join written_choices as countries on countries.field_id = '{COUNTRY_FIELD_ID}' "
-        "and countries.dialect = written.dialect and countries.written = written.country",
+        "and countries.dialect = written.dialect "
+        "and countries.written = coalesce(written.country, '')",
     )
 
 
