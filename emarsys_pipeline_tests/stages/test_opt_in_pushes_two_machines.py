@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from emarsys_pipeline.clock import utc_now
 from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.inbox import Inbox, deploy_store
 from emarsys_pipeline.postgresql import Database
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline.warehouse import LockLostError
+from emarsys_pipeline_tests.builders import GRID
 from emarsys_pipeline_tests.locks import end_holders
 from emarsys_pipeline_tests.places import Place
 from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
@@ -102,6 +105,15 @@ def test_a_worker_whose_session_ended_stops_and_another_goes_on(
     outbox.assert_settled()
     outbox.assert_one_request_at_a_time()
     assert set(outbox.held().values()) == {WITHDRAWN}
+
+
+def test_a_decision_received_by_a_clock_ahead_of_ours_is_not_overlooked(outbox: Outbox) -> None:
+    """Just after the end of a window there, just before it here."""
+    outbox.decide(GRANTED)
+    after_the_window = GRID.at(utc_now()).end + timedelta(milliseconds=1)
+    outbox.decide_at(WITHDRAWN, outbox.contact_ids[:1], after_the_window)
+    outbox.push()
+    outbox.assert_settled()
 
 
 @pytest.mark.slow

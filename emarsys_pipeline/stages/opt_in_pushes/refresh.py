@@ -34,7 +34,9 @@ def make_refresh(
         last = inbox.last_sequence(("consent",))
         if state == (last, *_known(connection)):
             return refused
-        current = grid.at(now())
+        # The receiver may be another machine, whose clock passed the end of a window before ours.
+        newest = inbox.oldest_received_after(last - 1, ("consent",))
+        current = grid.at(now() if newest is None else max(now(), newest))
         _ingest(connection, inbox, grid, current, default_region)
         derived = add_opt_in_deltas(connection, current, accounts=accounts, run_id=run_id, now=now)
         refused = derived.refused_accounts
