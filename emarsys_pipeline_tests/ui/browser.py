@@ -14,7 +14,7 @@ from typing import Any
 import requests
 from websockets.sync.client import ClientConnection, connect
 
-from emarsys_pipeline_tests.ui.chromium import FLAGS
+from emarsys_pipeline_tests.ui.chromium import FLAGS, words_of
 
 SECONDS = 60.0
 
@@ -57,6 +57,27 @@ class Page:
             time.sleep(0.3)
         raise AssertionError(
             f"{script} stayed false; the page: {self.run('document.body.innerText')}"
+        )
+
+    def missing(self, *expected: str) -> list[str]:
+        """The expected words that the page still lacks after a while, and then the page's own."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            # A page that has just been opened has no element yet.
+            text = words_of(self.run("document.documentElement?.outerHTML") or "")
+            lacking = [words for words in expected if words not in text]
+            if not lacking or time.monotonic() > deadline:
+                return [*lacking, text] if lacking else []
+            time.sleep(0.3)
+
+    def resize(self, width: int, height: int) -> None:
+        """Show the page as in a window of this size, in pixels."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
 
     def click(self, words: str, *, number: int = 0) -> None:

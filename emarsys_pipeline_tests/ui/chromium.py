@@ -25,10 +25,9 @@ _SILENT = re.compile(r"<(script|style|noscript)\b.*?</\1>", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 
 
-def page_text(url: str, *, size: tuple[int, int] = (1600, 1200)) -> str:
-    """The words on a page once its scripts have run, separated by single blanks."""
-    document = _SILENT.sub(" ", _run(url, size, "--dump-dom"))
-    return " ".join(html.unescape(_TAG.sub(" ", document)).split())
+def words_of(document: str) -> str:
+    """The words of an HTML document, separated by single blanks."""
+    return " ".join(html.unescape(_TAG.sub(" ", _SILENT.sub(" ", document))).split())
 
 
 def take_picture(url: str, path: Path, *, size: tuple[int, int] = (1600, 1200)) -> None:

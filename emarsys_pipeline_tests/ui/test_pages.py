@@ -1,16 +1,17 @@
 """Whether a page answers, in words, what a data engineer comes to it with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from emarsys_pipeline_tests.requirements import CHROMIUM, needs
-from emarsys_pipeline_tests.ui.browser import opened_browser
-from emarsys_pipeline_tests.ui.chromium import page_text
+from emarsys_pipeline_tests.ui.browser import Page, opened_browser
 from emarsys_pipeline_tests.ui.filled_home import NEWSLETTER, VIP, FilledHome, filled_home
 from emarsys_pipeline_tests.ui.take_graph_picture import GRAPH_PAGE, SIZE
 
 pytestmark = [pytest.mark.slow, needs(CHROMIUM)]
+
+Missing = Callable[..., list[str]]
 
 ASSETS = (
     "raw_segment_exports",
@@ -29,22 +30,33 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledHome]:
         yield filled
 
 
-def _missing(
-    home: FilledHome, page: str, *expected: str, size: tuple[int, int] = (1600, 1200)
-) -> list[str]:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Page]:
+    """One browser for all tests: it takes longer to start than a page to load."""
+    with opened_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def missing(home: FilledHome, browser: Page) -> Missing:
     """The expected words that a page lacks, followed by the page's own if there are any."""
-    text = page_text(home.dagster.url + page, size=size)
-    missing = [words for words in expected if words not in text]
-    return [*missing, text] if missing else []
+
+    def find(page: str, *expected: str, size: tuple[int, int] = (1600, 1200)) -> list[str]:
+        browser.resize(*size)
+        browser.open(home.dagster.url + page)
+        return browser.missing(*expected)
+
+    return find
 
 
-def test_the_graph_shows_every_asset_and_where_one_failed(home: FilledHome) -> None:
-    assert not _missing(home, GRAPH_PAGE, *ASSETS, "75% filled (1 failed)", size=SIZE)
+def test_the_graph_shows_every_asset_and_where_one_failed(missing: Missing) -> None:
+    assert not missing(GRAPH_PAGE, *ASSETS, "75% filled (1 failed)", size=SIZE)
 
 
-def test_an_imported_asset_explains_its_rows_and_its_last_window(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_an_imported_asset_explains_its_rows_and_its_last_window(
+    home: FilledHome, missing: Missing
+) -> None:
+    assert not missing(
         "/assets/mapped_contacts",
         "One row per contact that is new, changed or gone in a segment's window.",
         f"{NEWSLETTER}|{home.windows[1].key}",
@@ -57,9 +69,8 @@ def test_an_imported_asset_explains_its_rows_and_its_last_window(home: FilledHom
     )
 
 
-def test_what_a_window_brought_in_time_is_fresh(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_what_a_window_brought_in_time_is_fresh(missing: Missing) -> None:
+    assert not missing(
         "/assets/raw_segment_exports",
         "Freshness policy Passing",
         "Deadline: At 12:59 AM UTC and 12:59 PM UTC",
@@ -67,9 +78,8 @@ def test_what_a_window_brought_in_time_is_fresh(home: FilledHome) -> None:
     )
 
 
-def test_a_view_of_the_analysts_names_the_field_behind_a_column(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_a_view_of_the_analysts_names_the_field_behind_a_column(missing: Missing) -> None:
+    assert not missing(
         "/assets/analytics/identities",
         "One row per person: the golden record over all linked contacts.",
         "mobile varchar Mapped property mobile. From Emarsys field 37 of shop_de",
@@ -78,16 +88,15 @@ def test_a_view_of_the_analysts_names_the_field_behind_a_column(home: FilledHome
 
 
 @pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
-def test_charts_open_as_pictures(home: FilledHome, *, is_dark: bool) -> None:
+def test_charts_open_as_pictures(home: FilledHome, browser: Page, *, is_dark: bool) -> None:
     shown = {}
-    with opened_browser() as page:
-        for asset in ("raw_segment_exports", "consent_events", "stitched_identities"):
-            page.open(f"{home.dagster.url}/assets/{asset}", is_dark=is_dark)
-            page.click("[Show Markdown]")
-            shown[asset] = page.wait_for(
-                "[...document.querySelectorAll('img')].filter(each => each.naturalWidth > 700)"
-                ".map(each => each.alt)[0]"
-            )
+    for asset in ("raw_segment_exports", "consent_events", "stitched_identities"):
+        browser.open(f"{home.dagster.url}/assets/{asset}", is_dark=is_dark)
+        browser.click("[Show Markdown]")
+        shown[asset] = browser.wait_for(
+            "[...document.querySelectorAll('img')].filter(each => each.naturalWidth > 700)"
+            ".map(each => each.alt)[0]"
+        )
 
     assert {asset: " ".join(text.split()[1:3]) for asset, text in shown.items()} == {
         "raw_segment_exports": "members in",
@@ -96,21 +105,19 @@ def test_charts_open_as_pictures(home: FilledHome, *, is_dark: bool) -> None:
     }
 
 
-def test_identities_show_their_sizes_and_what_is_held_back(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_identities_show_their_sizes_and_what_is_held_back(missing: Missing) -> None:
+    assert not missing(
         "/assets/stitched_identities",
         "contacts of an identity identities contacts 1",
         *("quarantine", "most_shared_identifiers", "decisions_in_force", "merges", "splits"),
     )
-    assert not _missing(
-        home, "/assets/stitched_identities?view=checks", "merges_as_usual", "largest_identity"
+    assert not missing(
+        "/assets/stitched_identities?view=checks", "merges_as_usual", "largest_identity"
     )
 
 
-def test_the_raw_columns_name_their_fields_and_the_calls_are_counted(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_the_raw_columns_name_their_fields_and_the_calls_are_counted(missing: Missing) -> None:
+    assert not missing(
         "/assets/raw_segment_exports",
         'field_37 varchar As Emarsys wrote it: field 37 "Mobile" (mobile), shorttext of shop_de',
         "API calls shared with all segments of the run",
@@ -118,18 +125,16 @@ def test_the_raw_columns_name_their_fields_and_the_calls_are_counted(home: Fille
     )
 
 
-def test_the_partitions_show_the_segment_that_failed(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_the_partitions_show_the_segment_that_failed(home: FilledHome, missing: Missing) -> None:
+    assert not missing(
         "/assets/raw_segment_exports?view=partitions",
         *("Failed (1)", "Materialized (3)", "Missing (0)"),
         *(NEWSLETTER, VIP, home.windows[0].key, home.windows[1].key),
     )
 
 
-def test_the_outbox_shows_what_was_sent(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_the_outbox_shows_what_was_sent(missing: Missing) -> None:
+    assert not missing(
         "/assets/opt_in_pushes",
         "One row per attempt to write one opt-in value to Emarsys.",
         "account accepted rejected retrying unknown superseded requests shop_de",
@@ -137,9 +142,8 @@ def test_the_outbox_shows_what_was_sent(home: FilledHome) -> None:
     )
 
 
-def test_the_runs_tell_what_each_was_for(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_the_runs_tell_what_each_was_for(home: FilledHome, missing: Missing) -> None:
+    assert not missing(
         "/runs",
         *("segment_import", "opt_in_sync", "stitched_identities", "opt_in_deltas"),
         f"window: {home.windows[1].key}",
@@ -147,10 +151,11 @@ def test_the_runs_tell_what_each_was_for(home: FilledHome) -> None:
     )
 
 
-def test_a_failed_run_says_what_failed_what_to_do_and_why(home: FilledHome) -> None:
+def test_a_failed_run_says_what_failed_what_to_do_and_why(
+    home: FilledHome, missing: Missing
+) -> None:
     partition = f"{VIP}|{home.windows[1].key}"
-    assert not _missing(
-        home,
+    assert not missing(
         f"/runs/{home.last_import}",
         f"{partition} did not land. What to do: Switch segment.contact.list on for this API user"
         " under Security Settings > API Credentials; a change can take some minutes to act. Then"
@@ -161,18 +166,16 @@ def test_a_failed_run_says_what_failed_what_to_do_and_why(home: FilledHome) -> N
     )
 
 
-def test_a_check_names_the_segment_that_a_window_lacks(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_a_check_names_the_segment_that_a_window_lacks(home: FilledHome, missing: Missing) -> None:
+    assert not missing(
         "/assets/stitched_identities?view=checks",
         f"Stitched without {VIP}|{home.windows[1].key}. Re-run these partitions of"
         " raw_segment_exports and mapped_contacts; they are taken in when they land.",
     )
 
 
-def test_whatever_runs_by_itself_is_listed(home: FilledHome) -> None:
-    assert not _missing(
-        home,
+def test_whatever_runs_by_itself_is_listed(missing: Missing) -> None:
+    assert not missing(
         "/automation",
         *("opt_in", "segment_catalogue", "segment_import_schedule", "stage_automation"),
     )
@@ -195,8 +198,6 @@ def test_whatever_runs_by_itself_is_listed(home: FilledHome) -> None:
     ids=["schedule", "catalogue", "opt_in", "automation"],
 )
 def test_whatever_runs_by_itself_is_on_and_explained(
-    home: FilledHome, page: str, words: str
+    missing: Missing, page: str, words: str
 ) -> None:
-    assert not _missing(
-        home, f"/locations/__repository__@emarsys_pipeline/{page}", words, "Running"
-    )
+    assert not missing(f"/locations/__repository__@emarsys_pipeline/{page}", words, "Running")
