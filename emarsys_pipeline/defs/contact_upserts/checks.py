@@ -2,10 +2,10 @@
 
 import dagster as dg
 
+from emarsys_pipeline.defs.outbox_checks import NO_DEAD_LETTERS, no_dead_letters, unique_ids
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
 UNIQUE_UPSERTS = "one_row_per_upsert"
-NO_DEAD_LETTERS = "no_dead_letters"
 
 
 def upsert_check_spec() -> dg.AssetCheckSpec:
@@ -23,13 +23,7 @@ def upsert_check_spec() -> dg.AssetCheckSpec:
 
 def upsert_check(warehouse: Warehouse) -> dg.AssetCheckResult:
     """Look for upsert ids that occur more than once."""
-    with warehouse.read() as connection:
-        ((repeated,),) = connection.execute(
-            load_sql(__package__, "repeated_upserts.sql")
-        ).fetchall()
-    return dg.AssetCheckResult(
-        check_name=UNIQUE_UPSERTS, passed=repeated == 0, metadata={"repeated_upsert_ids": repeated}
-    )
+    return unique_ids(warehouse, "contact_upserts", "upsert_id", UNIQUE_UPSERTS)
 
 
 def push_check_spec() -> dg.AssetCheckSpec:
@@ -46,21 +40,4 @@ def push_check_spec() -> dg.AssetCheckSpec:
 
 def push_check(warehouse: Warehouse) -> dg.AssetCheckResult:
     """Look for upserts that the platform refused for good."""
-    with warehouse.read() as connection:
-        rows = connection.execute(load_sql(__package__, "dead_letters.sql")).fetchall()
-    remedies = sorted({remedy for _, _, remedy, _ in rows if remedy})
-    return dg.AssetCheckResult(
-        check_name=NO_DEAD_LETTERS,
-        passed=not rows,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=" ".join(remedies) or None,
-        metadata={
-            "dead_letters": sum(upserts for *_, upserts in rows),
-            "by_reply": dg.MetadataValue.json(
-                [
-                    {"http_status": status, "reply_text": text, "upserts": upserts}
-                    for status, text, _, upserts in rows
-                ]
-            ),
-        },
-    )
+    return no_dead_letters(warehouse, load_sql(__package__, "dead_letters.sql"))

@@ -2,10 +2,10 @@
 
 import dagster as dg
 
+from emarsys_pipeline.defs.outbox_checks import NO_DEAD_LETTERS, no_dead_letters, unique_ids
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
 UNIQUE_DELTAS = "one_row_per_delta"
-NO_DEAD_LETTERS = "no_dead_letters"
 
 
 def delta_check_spec() -> dg.AssetCheckSpec:
@@ -23,11 +23,7 @@ def delta_check_spec() -> dg.AssetCheckSpec:
 
 def delta_check(warehouse: Warehouse) -> dg.AssetCheckResult:
     """Look for delta ids that occur more than once."""
-    with warehouse.read() as connection:
-        ((repeated,),) = connection.execute(load_sql(__package__, "repeated_deltas.sql")).fetchall()
-    return dg.AssetCheckResult(
-        check_name=UNIQUE_DELTAS, passed=repeated == 0, metadata={"repeated_delta_ids": repeated}
-    )
+    return unique_ids(warehouse, "opt_in_deltas", "delta_id", UNIQUE_DELTAS)
 
 
 def push_check_spec() -> dg.AssetCheckSpec:
@@ -44,21 +40,4 @@ def push_check_spec() -> dg.AssetCheckSpec:
 
 def push_check(warehouse: Warehouse) -> dg.AssetCheckResult:
     """Look for values that Emarsys refused for good."""
-    with warehouse.read() as connection:
-        rows = connection.execute(load_sql(__package__, "dead_letters.sql")).fetchall()
-    remedies = sorted({remedy for _, _, remedy, _ in rows if remedy})
-    return dg.AssetCheckResult(
-        check_name=NO_DEAD_LETTERS,
-        passed=not rows,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=" ".join(remedies) or None,
-        metadata={
-            "dead_letters": sum(deltas for *_, deltas in rows),
-            "by_reply": dg.MetadataValue.json(
-                [
-                    {"account": account, "reply_code": code, "remedy": remedy, "deltas": deltas}
-                    for account, code, remedy, deltas in rows
-                ]
-            ),
-        },
-    )
+    return no_dead_letters(warehouse, load_sql(__package__, "dead_letters.sql"))

@@ -1,7 +1,8 @@
 """The state of the outbox: whether something is due, and the way back for dead letters."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from emarsys_pipeline.stages.outboxes import is_due
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
 
@@ -12,12 +13,9 @@ def contact_upserts_due(
 
     Reads the published copy, so it never waits for a run.
     """
-    with warehouse.read_published() as connection:
-        ((due,),) = connection.execute(
-            load_sql(__package__, "outbox_due.sql"),
-            {"now": now, "oldest": now - timedelta(seconds=settle_after_seconds)},
-        ).fetchall()
-    return bool(due)
+    return is_due(
+        warehouse, "contact_upsert_deliveries", now, settle_after_seconds=settle_after_seconds
+    )
 
 
 def revive_dead_letters(warehouse: Warehouse, now: datetime) -> int:

@@ -26,14 +26,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import pyarrow as pa
-
 from emarsys_pipeline.clock import Clock, utc_now
 from emarsys_pipeline.messaging import MessagingClient, ThrottledError
 from emarsys_pipeline.settings import MessagingHttpSettings
 from emarsys_pipeline.stages.contact_upsert_pushes.refresh import Refresh
 from emarsys_pipeline.stages.contact_upsert_pushes.send import BatchSent, Upsert, send_batch
 from emarsys_pipeline.stages.contact_upsert_pushes.verdicts import UpsertVerdict
+from emarsys_pipeline.stages.outboxes import adopt_orphans, record_outcomes
 from emarsys_pipeline.stages.progress import Progress, no_progress
 from emarsys_pipeline.warehouse import HeldLock, Warehouse, load_sql
 
@@ -131,7 +130,7 @@ def _may_go_on(sent: BatchSent, sleep: Callable[[float], None]) -> bool:
 def _adopt_orphans(warehouse: Warehouse, http: MessagingHttpSettings, moment: datetime) -> None:
     settle_at = moment + timedelta(seconds=http.settle_after_seconds)
     with warehouse.write() as connection:
-        connection.execute(load_sql(__package__, "adopt_orphans.sql"), {"settle_at": settle_at})
+        adopt_orphans(connection, "contact_upsert_pushes", settle_at, account=None)
 
 
 def _record_intents(
@@ -172,15 +171,7 @@ def _record_intents(
 def _record_outcomes(
     warehouse: Warehouse, batch_id: str, verdicts: list[UpsertVerdict], moment: datetime
 ) -> None:
-    table = pa.Table.from_pylist(
-        [verdict.as_row() for verdict in verdicts], schema=UpsertVerdict.ROW
-    )
-    with warehouse.write() as connection:
-        connection.register("verdicts", table)
-        connection.execute(
-            load_sql(__package__, "record_outcomes.sql"), {"batch_id": batch_id, "now": moment}
-        )
-        connection.unregister("verdicts")
+    record_outcomes(warehouse, "contact_upsert_pushes", batch_id, verdicts, moment)
 
 
 def _count(done: ContactUpsertsPushed, verdicts: list[UpsertVerdict]) -> ContactUpsertsPushed:

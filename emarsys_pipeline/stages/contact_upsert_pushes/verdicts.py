@@ -4,50 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
-import pyarrow as pa
-
 from emarsys_pipeline.messaging import MessagingError
 from emarsys_pipeline.settings import MessagingHttpSettings
-
-LONGEST_WAIT = timedelta(hours=1)
+from emarsys_pipeline.stages.outboxes import LONGEST_WAIT, Verdict, backoff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpsertVerdict:
-    """The outcome of one upsert.
+class UpsertVerdict(Verdict):
+    """The outcome of one upsert."""
 
-    ``outcome`` is accepted, rejected, unknown (no answer came: it may have been applied) or unsent
-    (the drain stopped before it).
-    """
+    KEY: ClassVar[str] = "upsert_id"
 
     upsert_id: str
-    outcome: Literal["accepted", "rejected", "unknown", "unsent"]
-    is_retryable: bool = False
-    retry_at: datetime | None = None
-    http_status: int | None = None
-    reply_text: str | None = None
-    remedy: str | None = None
-
-    ROW: ClassVar[pa.Schema] = pa.schema(
-        [
-            ("upsert_id", pa.string()),
-            ("outcome", pa.string()),
-            ("is_retryable", pa.bool_()),
-            ("retry_at", pa.timestamp("us", tz="UTC")),
-            ("http_status", pa.int32()),
-            ("reply_text", pa.string()),
-            ("remedy", pa.string()),
-        ]
-    )
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether it was refused for good."""
-        return self.outcome == "rejected" and not self.is_retryable
-
-    def as_row(self) -> dict[str, object]:
-        """The verdict as a row of ``ROW``."""
-        return {name: getattr(self, name) for name in self.ROW.names}
 
 
 def verdict_of_acceptance(upsert_id: str, http_status: int) -> UpsertVerdict:
@@ -71,11 +39,12 @@ def verdict_of_failure(
         # A request that is still on its way must have ended before another one may start. A
         # platform that fails again and again is asked less and less often.
         patience = timedelta(seconds=http.settle_after_seconds)
-        wait = max(patience, _backoff(failures, http)) if error.http_status else patience
-        return _verdict(upsert_id, "unknown", error, retry_at=moment + wait)
+        if error.http_status:
+            patience = max(patience, backoff(http.retry_base_seconds, failures))
+        return _verdict(upsert_id, "unknown", error, retry_at=moment + patience)
     if error.is_about_contact:
         return _verdict(upsert_id, "rejected", error, retry_at=None)
-    wait = _backoff(failures, http)
+    wait = backoff(http.retry_base_seconds, failures)
     if error.wait_seconds is not None:
         wait = min(timedelta(seconds=error.wait_seconds), LONGEST_WAIT)
     return _verdict(upsert_id, "rejected", error, retry_at=moment + wait)
@@ -108,7 +77,3 @@ def _verdict(
         reply_text=error.reply_text or type(error).__name__,
         remedy=error.remedy,
     )
-
-
-def _backoff(failures: int, http: MessagingHttpSettings) -> timedelta:
-    return min(timedelta(seconds=http.retry_base_seconds * 2 ** min(failures, 20)), LONGEST_WAIT)

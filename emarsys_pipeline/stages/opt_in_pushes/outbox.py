@@ -1,7 +1,8 @@
 """The state of the outbox, as the published copy shows it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from emarsys_pipeline.stages.outboxes import is_due
 from emarsys_pipeline.warehouse import Warehouse, load_sql
 
 
@@ -10,12 +11,7 @@ def outbox_due(warehouse: Warehouse, now: datetime, *, settle_after_seconds: flo
 
     Reads the published copy, so it never waits for a run.
     """
-    with warehouse.read_published() as connection:
-        ((due,),) = connection.execute(
-            load_sql(__package__, "outbox_due.sql"),
-            {"now": now, "oldest": now - timedelta(seconds=settle_after_seconds)},
-        ).fetchall()
-    return bool(due)
+    return is_due(warehouse, "opt_in_deliveries", now, settle_after_seconds=settle_after_seconds)
 
 
 def count_dead_letters(warehouse: Warehouse) -> int:

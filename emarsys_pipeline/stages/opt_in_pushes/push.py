@@ -23,8 +23,6 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import pyarrow as pa
-
 from emarsys_pipeline.clock import Clock, utc_now
 from emarsys_pipeline.emarsys import EmarsysClient
 from emarsys_pipeline.emarsys.errors import EmarsysError, PermissionMissingError
@@ -39,8 +37,9 @@ from emarsys_pipeline.stages.opt_in_pushes.verdicts import (
     verdict_of_failed_request,
     verdict_of_silence,
 )
+from emarsys_pipeline.stages.outboxes import record_outcomes
 from emarsys_pipeline.stages.progress import Progress, no_progress
-from emarsys_pipeline.warehouse import HeldLock, Warehouse, load_sql
+from emarsys_pipeline.warehouse import HeldLock, Warehouse
 
 logger = logging.getLogger(__name__)
 
@@ -171,14 +170,7 @@ def _send(
 def _record_outcomes(
     warehouse: Warehouse, batch: Batch, verdicts: list[PushVerdict], moment: datetime
 ) -> None:
-    table = pa.Table.from_pylist([verdict.as_row() for verdict in verdicts], schema=PushVerdict.ROW)
-    with warehouse.write() as connection:
-        connection.register("verdicts", table)
-        connection.execute(
-            load_sql(__package__, "record_outcomes.sql"),
-            {"batch_id": batch.batch_id, "now": moment},
-        )
-        connection.unregister("verdicts")
+    record_outcomes(warehouse, "opt_in_pushes", batch.batch_id, verdicts, moment)
 
 
 def _count(done: OptInPushed, verdicts: list[PushVerdict]) -> OptInPushed:

@@ -14,6 +14,7 @@ from emarsys_pipeline.settings import AccountSettings, PushSettings
 from emarsys_pipeline.stages.opt_in_pushes.intents import BY_ID
 from emarsys_pipeline.stages.opt_in_pushes.keys import make_contact_keys
 from emarsys_pipeline.stages.opt_in_pushes.verdicts import NOT_FOUND, REMEDIES
+from emarsys_pipeline.stages.outboxes import adopt_orphans
 from emarsys_pipeline.warehouse import HeldLock, Warehouse, load_sql
 
 logger = logging.getLogger(__name__)
@@ -53,10 +54,7 @@ def settle_unknown(
     due = now()
     settle_at = due + timedelta(seconds=pushes.settle_after_seconds)
     with warehouse.write() as connection:
-        connection.execute(
-            load_sql(__package__, "adopt_orphans.sql"),
-            {"account": account.name, "settle_at": settle_at},
-        )
+        adopt_orphans(connection, "opt_in_pushes", settle_at, account=account.name)
         groups = _unsettled(connection, account, due)
         lock.check()
     settled = Settled()

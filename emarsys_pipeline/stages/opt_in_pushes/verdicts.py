@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal
-
-import pyarrow as pa
+from typing import Any, ClassVar
 
 from emarsys_pipeline.emarsys.errors import EmarsysError, RejectedRequestError
 from emarsys_pipeline.emarsys.records import ContactError, ContactsUpdated
 from emarsys_pipeline.settings import PushSettings
-
-LONGEST_WAIT = timedelta(hours=1)
+from emarsys_pipeline.stages.outboxes import Verdict, backoff
 
 NOT_FOUND = 2008
 NO_KEY_REMEDY = (
@@ -34,37 +31,13 @@ UNKNOWN_REMEDY = "See the reply text, and the reply code in the Emarsys document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PushVerdict:
-    """The outcome of one contact in one request.
+class PushVerdict(Verdict):
+    """The outcome of one contact in one request; never unsent."""
 
-    ``outcome`` is accepted, rejected or unknown (no answer came: it may have been applied).
-    """
+    KEY: ClassVar[str] = "contact_id"
 
     contact_id: str
-    outcome: Literal["accepted", "rejected", "unknown"]
-    is_retryable: bool = False
-    retry_at: datetime | None = None
-    http_status: int | None = None
     reply_code: str | None = None
-    reply_text: str | None = None
-    remedy: str | None = None
-
-    ROW: ClassVar[pa.Schema] = pa.schema(
-        [
-            ("contact_id", pa.string()),
-            ("outcome", pa.string()),
-            ("is_retryable", pa.bool_()),
-            ("retry_at", pa.timestamp("us", tz="UTC")),
-            ("http_status", pa.int32()),
-            ("reply_code", pa.string()),
-            ("reply_text", pa.string()),
-            ("remedy", pa.string()),
-        ]
-    )
-
-    def as_row(self) -> dict[str, object]:
-        """The verdict as a row of ``ROW``."""
-        return {name: getattr(self, name) for name in self.ROW.names}
 
 
 def verdict_of_acceptance(contact_id: str, answer: ContactsUpdated) -> PushVerdict:
@@ -143,5 +116,4 @@ def verdict_of_silence(
 
 
 def _retry_at(attempt: int, pushes: PushSettings, moment: datetime) -> datetime:
-    wait = timedelta(seconds=pushes.retry_base_seconds * 2 ** min(attempt - 1, 20))
-    return moment + min(wait, LONGEST_WAIT)
+    return moment + backoff(pushes.retry_base_seconds, attempt - 1)

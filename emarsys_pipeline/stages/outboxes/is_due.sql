@@ -1,8 +1,8 @@
--- Reads contact_upsert_deliveries; gives one row: whether anything is to be sent or settled by
--- now. A request that was built long ago and has no outcome was left behind by a worker that died.
+-- Reads {{ deliveries }}; gives one row: whether anything is to be sent or settled by now. A request
+-- that was built long ago and has no outcome was left behind by a worker that died.
 select exists (
     select 1
-    from contact_upsert_deliveries
+    from {{ deliveries }}
     where
         outcome = 'pending'
         or (
