@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from benchmarks.stitching.kernels import MODULES
 from benchmarks.stitching.measure import Clock, import_all
 from benchmarks.stitching.population import PROPERTY_TYPES, add_population, open_warehouse
 from benchmarks.stitching.window import FIRST
@@ -32,7 +33,7 @@ def stitch_all(folder: Path, with_golden_records: str) -> None:
     clock = Clock()
     if with_golden_records == "no":
         vars(stitch)["write_golden_records"] = lambda *_, **__: None
-    import_all()
+    import_all(*MODULES["ours"])
     with clock.measure("stitch"):
         result = stitch_identities(
             open_warehouse(folder),

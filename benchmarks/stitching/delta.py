@@ -18,6 +18,7 @@ from typing import Literal, cast
 
 import duckdb
 
+from benchmarks.stitching.kernels import MODULES
 from benchmarks.stitching.measure import (
     Clock,
     Measured,
@@ -124,7 +125,7 @@ def run_window(folder: Path, number: int, mode: Mode = "full") -> None:
     clock = Clock()
     window = (FIRST, SECOND)[number]
     warehouse = open_warehouse(folder)
-    import_all()
+    import_all(*MODULES["ours"])
     for path in sorted(folder.glob(f"*_{number}.csv")):
         segment_id = path.name.split("_")[0]
         with clock.measure("load"):

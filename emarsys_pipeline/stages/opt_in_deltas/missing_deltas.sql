@@ -1,4 +1,4 @@
--- Reads decided_contacts, opt_in_readings, opt_in_drift, opt_in_deltas, opt_in_pushes and
+-- Reads decided_contacts, current_contacts, opt_in_readings, opt_in_drift, opt_in_deltas, opt_in_pushes and
 -- stitched_identities; makes missing_deltas, one row per contact whose field is expected to show another
 -- value than its person decided.
 --
@@ -74,8 +74,12 @@ expected as (
     from compared
 ),
 
+-- Members that are no contacts any more, as erased ones, have no field.
 missing as (
-    select * from expected where new_value is distinct from old_value
+    select *
+    from expected
+    semi join current_contacts using (account, contact_id)
+    where new_value is distinct from old_value
 ),
 
 stitched as (

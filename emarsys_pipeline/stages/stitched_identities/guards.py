@@ -66,6 +66,9 @@ def guard_components(connection: duckdb.DuckDBPyConnection, stitching: Stitching
     for tightening in TIGHTENINGS:
         if not _take_oversized(connection, limit):
             break
+        if tightening == TIGHTENINGS[0]:
+            # Whatever is too large later is part of what is now.
+            connection.execute(load_sql(__package__, "among_identifiers.sql"))
         _resolve_again(connection, tightening)
     else:
         if _take_oversized(connection, limit):
@@ -79,6 +82,7 @@ def _cut_links(connection: duckdb.DuckDBPyConnection, stitching: StitchingSettin
     if kinds:
         connection.execute(load_sql(__package__, "conflicts.sql"), {"kinds": list(kinds)})
     if _take(connection, "select component from components semi join cut_links using (record_key)"):
+        connection.execute(load_sql(__package__, "among_identifiers.sql"))
         widest = Tightening(stitching.max_contacts_per_identifier, BOTH_KINDS)
         _resolve_again(connection, widest)
 

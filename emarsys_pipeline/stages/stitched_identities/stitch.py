@@ -101,6 +101,7 @@ def stitch_identities(
         run_id: written beside the rows.
     """
     with warehouse.write() as connection:
+        connection.execute("reset threads")
         ensure_property_columns(connection, property_types)
         stitch = _Stitch(
             connection=connection,
@@ -117,6 +118,8 @@ def stitch_identities(
             for start in starts:
                 _stitch_next(stitch, start, is_last=start == starts[-1], is_rewound=bool(stitched))
         result = _result(connection, window.start)
+        # The commit packs rows as well; with several threads it sometimes takes twice the CPU time.
+        connection.execute("set threads = 1")
     logger.info(
         "stitched %d records into %d identities (%d merges, %d splits)",
         result.records,

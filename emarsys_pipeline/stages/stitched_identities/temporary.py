@@ -35,6 +35,7 @@ _TABLES = (
     "components",
     "whole_components",
     "among_records",
+    "among_identifiers",
     "cut_links",
     "linked_records",
     "shared_identities",
