@@ -4,6 +4,8 @@ Without ``lake`` in the settings, warehouse, inbox and rate limits are files in 
 the warehouse is a lake, and inbox and rate limits are schemas of its catalogue's database.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +52,56 @@ def deploy(settings: Settings) -> None:
         deploy_store(_database(settings.lake, "inbox"))
         deploy_slots(_database(settings.lake, "rate_limits"))
     open_warehouse(settings).migrate()
+
+
+class MoveError(Exception):
+    """The settings name no lake, so there is nowhere to move to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What is now in the lake and in the files; rows by table.
+
+    Attributes:
+        is_new: whether any of it was moved now; else all had been before.
+    """
+
+    is_new: bool
+    warehouse: Mapping[str, int]
+    inbox: Mapping[str, int]
+
+
+def move_into_lake(settings: Settings, *, tell: Callable[[str], None]) -> Moved:
+    """Make the lake and copy warehouse and inbox of the home into it; the files stay.
+
+    Counts and hashes of all tables are compared before anything is committed. A second call only
+    compares, so that it also tells whether a file has changed since.
+
+    Args:
+        settings: with a lake; the home is the one that has been in use.
+        tell: is called with what is being copied.
+
+    Raises:
+        MoveError: there is no lake in the settings.
+        MoveRefusedError: there is no warehouse, or the lake holds other rows.
+        InboxNotEmptyError: its inbox holds other messages.
+    """
+    place = warehouse_place(settings.warehouse_directory, settings.lake)
+    if settings.lake is None or isinstance(place, Path):
+        raise MoveError(
+            "the settings have no lake: add the section lake with catalog and data_path first "
+            "(emarsys-pipeline init writes it as a comment, docs/deploy.md explains it)"
+        )
+    from emarsys_pipeline.inbox.moving import move_inbox  # only with the extra for lakes
+    from emarsys_pipeline.warehouse.moving import move_file_into_lake
+
+    deploy(settings)
+    moved = move_file_into_lake(settings.warehouse_directory, place, tell=tell)
+    messages: Mapping[str, int] = {}
+    if settings.inbox_path.exists():
+        tell("inbox")
+        messages = move_inbox(settings.inbox_path, _database(settings.lake, "inbox"))
+    return Moved(moved.is_new, moved.rows, messages)
 
 
 def warehouse_place(directory: Path, lake: LakeSettings | None) -> Path | LakeLocation:

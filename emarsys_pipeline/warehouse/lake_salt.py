@@ -26,6 +26,15 @@ def make_salt(catalogue: psycopg.Connection, schema: str) -> None:
     catalogue.execute(statement.encode(), (new_salt(),))
 
 
+def keep_salt(catalogue: psycopg.Connection, schema: str, salt: str) -> None:
+    """Use this salt, which the tombstones that come with it were made with."""
+    statement = (
+        f"insert into {quote(schema)}.{TABLE} (salt) values (%s)"  # noqa: S608 - quoted
+        " on conflict (is_only) do update set salt = excluded.salt"
+    )
+    catalogue.execute(statement.encode(), (salt,))
+
+
 def read_salt(catalogue: psycopg.Connection, schema: str) -> str | None:
     """The salt; None if there is none."""
     row = catalogue.execute(f"select salt from {quote(schema)}.{TABLE}".encode()).fetchone()  # noqa: S608 - quoted
