@@ -29,8 +29,10 @@ lake:
   data_path: FOLDER
 """
 TYPES = {"mobile": "varchar", "born": "date", "points": "double", "orders": "bigint"}
-FILLED = ("consent_events", "erasure_tombstones", "identities", "mapped_contacts")
-FILLED += ("raw_segment_exports",)
+FILLED = (
+    *("consent_events", "erasure_tombstones", "identities", "mapped_contacts"),
+    "raw_segment_exports",
+)
 TYPES |= {"is_member": "boolean", "likes": "varchar[]"}
 
 
