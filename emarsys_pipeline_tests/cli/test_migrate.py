@@ -28,12 +28,18 @@ lake:
   catalog: ${TEST_CATALOG}
   data_path: FOLDER
 """
-TYPES = {"mobile": "varchar", "born": "date", "points": "double", "orders": "bigint"}
+TYPES = {
+    "mobile": "varchar",
+    "born": "date",
+    "points": "double",
+    "orders": "bigint",
+    "is_member": "boolean",
+    "likes": "varchar[]",
+}
 FILLED = (
     *("consent_events", "erasure_tombstones", "identities", "mapped_contacts"),
     "raw_segment_exports",
 )
-TYPES |= {"is_member": "boolean", "likes": "varchar[]"}
 
 
 @pytest.fixture
