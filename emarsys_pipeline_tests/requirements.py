@@ -43,6 +43,7 @@ class DebianPackage:
 CHROMIUM = DebianPackage("chromium", program="chromium")
 POSTGRESQL = DebianPackage("postgresql", program="initdb", folders="/usr/lib/postgresql/*/bin")
 REDIS = DebianPackage("redis-server", program="redis-server")
+IPROUTE = DebianPackage("iproute2", program="ip", folders="/usr/sbin")
 SYSTEMD = DebianPackage("systemd", program="systemd-analyze")
 
 
