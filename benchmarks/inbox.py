@@ -11,7 +11,8 @@ afterwards. Two parts:
 
 The exit code is 1 as well below 1,000 events a second in the first part.
 
-Run it with ``python -m benchmarks.inbox``.
+Run it with ``python -m benchmarks.inbox``. With ``--postgresql 'host=... user=... dbname=...'`` the
+inbox is in new schemas of that database, as on several machines, instead of in a file.
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from emarsys_pipeline.inbox import Inbox, parse_message
+from emarsys_pipeline.inbox import Inbox, deploy_store, parse_message
+from emarsys_pipeline.settings import load_settings
+from emarsys_pipeline.storage import inbox_place
 
 SECRET = "a platform secret of at least 32 bytes"  # noqa: S105 - of this run only
 CONNECTIONS = 64
@@ -59,6 +63,9 @@ accounts:
     segments: [1]
     fields: [{{emarsys: email, as: email, identifier: email}}]
 webhooks: {{port: {port}, platform_secret: "${{INBOX_SECRET}}", rate_per_second: 100000}}
+"""
+LAKE = """
+lake: {{catalog: "${{INBOX_CATALOG}}", schema: {schema}, data_path: {home}/lake/}}
 """
 
 
@@ -93,14 +100,24 @@ def request_of(event_id: str) -> bytes:
 
 
 class Service:
-    """The webhook service, as the command that people start."""
+    """The webhook service, as the command that people start, with an empty inbox."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None) -> None:
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             self.port = int(listening.getsockname()[1])
         self.settings = folder / "emarsys_pipeline.yaml"
-        self.settings.write_text(SETTINGS.format(home=folder, port=self.port), encoding="utf-8")
+        text = SETTINGS.format(home=folder, port=self.port)
+        self.variables = {"INBOX_USER": "user", "INBOX_SECRET": SECRET}
+        if database is not None:
+            text += LAKE.format(schema=f"inbox_{uuid.uuid4().hex}", home=folder)
+            self.variables["INBOX_CATALOG"] = database
+        self.settings.write_text(text, encoding="utf-8")
+        os.environ.update(self.variables)
+        settings = load_settings(self.settings)
+        self.place = inbox_place(settings.inbox_path, settings.lake)
+        if not isinstance(self.place, Path):
+            deploy_store(self.place)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -108,7 +125,7 @@ class Service:
         command = [sys.executable, "-m", "emarsys_pipeline", "webhooks"]
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             [*command, "--config", str(self.settings)],
-            env={**os.environ, "INBOX_USER": "user", "INBOX_SECRET": SECRET},
+            env={**os.environ, **self.variables},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -129,9 +146,9 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Service]:
+def serving(folder: Path, database: str | None) -> Iterator[Service]:
     """A service for the duration of a ``with`` block."""
-    service = Service(folder)
+    service = Service(folder, database)
     service.start()
     try:
         yield service
@@ -211,27 +228,30 @@ def wait_until_ready(service: Service) -> None:
     raise TimeoutError("the webhook service does not answer")
 
 
-def kept_ids(folder: Path) -> list[str]:
-    """The event ids in the table, read by SQLite alone."""
-    with contextlib.closing(sqlite3.connect(folder / "inbox.sqlite")) as connection:
+def kept_ids(service: Service) -> list[str]:
+    """The event ids in the table; those of a file are read by SQLite alone."""
+    if not isinstance(service.place, Path):
+        with Inbox(service.place) as inbox:
+            return list(inbox.fetch("consent")["message_id"].to_pylist())
+    with contextlib.closing(sqlite3.connect(service.place)) as connection:
         rows = connection.execute("select message_id from messages").fetchall()
     return [row[0] for row in rows]
 
 
-def missing_events(folder: Path, answered: set[str]) -> int:
+def missing_events(service: Service, answered: set[str]) -> int:
     """Events that were answered and are not in the table; raises if one is there twice."""
-    kept = kept_ids(folder)
+    kept = kept_ids(service)
     if len(kept) != len(set(kept)):
         raise SystemExit("an event is in the table twice")
     return len(answered - set(kept))
 
 
-def measure_single_commits(folder: Path, count: int) -> float:
-    """Events a second when each is a commit of its own."""
+def measure_single_commits(service: Service, count: int) -> float:
+    """Events a second when each is a commit of its own, in the same inbox."""
     messages = [
         parse_message("consent", json.loads(body_of(f"single-{number}"))) for number in range(count)
     ]
-    with Inbox(folder / "single.sqlite") as inbox:
+    with Inbox(service.place) as inbox:
         started = time.perf_counter()
         for message in messages:
             inbox.put([message], source="webhook")
@@ -248,9 +268,9 @@ def measure_syncs(folder: Path, count: int) -> float:
         return count / (time.perf_counter() - started)
 
 
-def measure_steady_load(folder: Path, events: int) -> float:
+def measure_steady_load(folder: Path, events: int, database: str | None = None) -> float:
     """Send events without disturbance and print the rate; return it."""
-    with serving(folder) as service:
+    with serving(folder, database) as service:
         wait_until_ready(service)
         ids = [f"steady-{number}" for number in range(events)]
         load = Load(service, ids, set())
@@ -258,8 +278,8 @@ def measure_steady_load(folder: Path, events: int) -> float:
         asyncio.run(load.send_all())
         rate = events / (time.perf_counter() - started)
         used = service.cpu_seconds() - used
-    missing = missing_events(folder, load.answered)
-    single, syncs = measure_single_commits(folder, SINGLE_COMMITS), measure_syncs(folder, 500)
+    missing = missing_events(service, load.answered)
+    single, syncs = measure_single_commits(service, SINGLE_COMMITS), measure_syncs(folder, 500)
     say(f"{events:,} signed events over {CONNECTIONS} connections: {rate:,.0f} events/s durable")
     say(f"  answered {len(load.answered):,}, missing in the table {missing}")
     say(
@@ -274,7 +294,12 @@ def measure_steady_load(folder: Path, events: int) -> float:
 
 
 def measure_kills(
-    folder: Path, events: int, seed: int, *, shares: tuple[float, float] = LIFE_SHARES
+    folder: Path,
+    events: int,
+    seed: int,
+    database: str | None = None,
+    *,
+    shares: tuple[float, float] = LIFE_SHARES,
 ) -> int:
     """Send events while the service is killed; return how many answered ones are missing."""
     chance = random.Random(seed)  # noqa: S311 - no secret
@@ -285,13 +310,13 @@ def measure_kills(
         )
         return kills
 
-    with serving(folder) as service:
+    with serving(folder, database) as service:
         wait_until_ready(service)
         load = Load(service, [f"killed-{number}" for number in range(events)], set())
         started = time.perf_counter()
         kills = asyncio.run(drive(load))
         seconds = time.perf_counter() - started
-    missing = missing_events(folder, load.answered)
+    missing = missing_events(service, load.answered)
     say(
         f"{events:,} signed events under {kills} kill -9 in {seconds:.0f} s, seed {seed}:"
         f" answered {len(load.answered):,}, failed attempts {load.lost_connections:,},"
@@ -306,12 +331,13 @@ def main() -> None:
     parser.add_argument("--steady", type=int, default=STEADY_EVENTS, help="events of part 1")
     parser.add_argument("--killed", type=int, default=KILLED_EVENTS, help="events of part 2")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--postgresql", help="connection string of a database for the inbox")
     asked = parser.parse_args()
     say(f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     with TemporaryDirectory(prefix="inbox-") as folder:
-        rate = measure_steady_load(Path(folder), asked.steady)
+        rate = measure_steady_load(Path(folder), asked.steady, asked.postgresql)
     with TemporaryDirectory(prefix="inbox-") as folder:
-        missing = measure_kills(Path(folder), asked.killed, asked.seed)
+        missing = measure_kills(Path(folder), asked.killed, asked.seed, asked.postgresql)
     raise SystemExit(rate < LEAST_PER_SECOND or missing > 0)
 
 
