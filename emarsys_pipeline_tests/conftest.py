@@ -21,7 +21,12 @@ from emarsys_pipeline_tests.requirements import (
     pytest_terminal_summary,
 )
 from emarsys_pipeline_tests.temporary_folder import use_memory
-from emarsys_pipeline_tests.warehouses import Warehouse, chosen_engine
+from emarsys_pipeline_tests.warehouses import (
+    LAKE_SERVER,
+    Warehouse,
+    chosen_engine,
+    running_lake_server,
+)
 
 if TYPE_CHECKING:
     from emarsys_pipeline.postgresql import Database
@@ -62,10 +67,17 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(autouse=True)
+def file_unless_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the engine from tests that do not ask for one and run in between."""
+    if "engine" not in request.fixturenames:
+        monkeypatch.delenv(LAKE_SERVER, raising=False)
+
+
 @pytest.fixture(scope="session")
-def lake_database(postgresql: PostgresServer) -> Iterator[str]:
-    """The connection string of one database for the catalogues of this process's lakes."""
-    with postgresql.database() as address:
+def lake_server() -> Iterator[str]:
+    """The address of a server for this process's lakes, with a migrated one to be copied."""
+    with running_lake_server() as address:
         yield address
 
 
@@ -82,10 +94,7 @@ def warehouse(engine: str, migrated_directory: Path, tmp_path: Path) -> Warehous
     """An empty, migrated warehouse, which is not published by writing."""
     if engine == "file":
         shutil.copytree(migrated_directory, tmp_path / "warehouse")
-    made = Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)
-    if engine == "lake":
-        made.migrate()
-    return made
+    return Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)
 
 
 @pytest.fixture(scope="session")

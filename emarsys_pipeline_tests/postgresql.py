@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -80,12 +80,18 @@ class PostgresServer:
         _run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-s", *arguments)
 
 
-def start_postgresql(host: str = "127.0.0.1", *, trusted: str = "127.0.0.1/32") -> PostgresServer:
+def start_postgresql(
+    host: str = "127.0.0.1",
+    *,
+    trusted: str = "127.0.0.1/32",
+    further: Mapping[str, str] | None = None,
+) -> PostgresServer:
     """Make and start a server; the caller removes it.
 
     Args:
         host: the address to listen on.
         trusted: addresses from which everybody may come in.
+        further: settings of the server, by name.
     """
     folder = Path(tempfile.mkdtemp(prefix="emarsys-pipeline-postgresql-"))
     if os.geteuid() == 0:
@@ -104,7 +110,7 @@ def start_postgresql(host: str = "127.0.0.1", *, trusted: str = "127.0.0.1/32") 
         "C.UTF-8",
     )
     _run("initdb", "--no-sync", "-D", str(data), *options)
-    settings = {**_SETTINGS, "listen_addresses": host, "port": str(port)}
+    settings = {**_SETTINGS, "listen_addresses": host, "port": str(port), **(further or {})}
     with (data / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
     with (data / "pg_hba.conf").open("a") as file:

@@ -1,33 +1,30 @@
-"""Warehouses for tests, on the engine that the test runs with: see the fixture ``engine``."""
+"""Warehouses for tests, on the engine that the test runs with: see the fixture ``engine``.
+
+A lake of a test is a copy of a migrated one: a database for its catalogue, and a folder for its
+files. Children of a test are told by the environment, and find the same lake by its folder.
+"""
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from emarsys_pipeline import warehouse
 from emarsys_pipeline.warehouse import LakeLocation
+from emarsys_pipeline_tests.postgresql import start_postgresql
 from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
 
-LAKE_DATABASE = "EMARSYS_PIPELINE_TESTS_LAKE"
+LAKE_SERVER = "EMARSYS_PIPELINE_TESTS_LAKE_SERVER"
 BOTH = ["file", pytest.param("lake", marks=needs(POSTGRESQL))]
+TEMPLATE = "migrated"
 
-
-@contextmanager
-def chosen_engine(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Let the warehouses of tests and of their children be on the engine of this parameter."""
-    if request.param == "file":
-        yield "file"
-        return
-    from emarsys_pipeline.warehouse.lake_instance import detach_all  # only here: an extra
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(LAKE_DATABASE, request.getfixturevalue("lake_database"))
-        yield "lake"
-    detach_all()
+# What is lost when the machine fails is of no use to anybody.
+_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "jit": "off"}
+_databases: set[str] = set()
 
 
 class Warehouse(warehouse.Warehouse):
@@ -36,15 +33,81 @@ class Warehouse(warehouse.Warehouse):
     def __init__(self, directory: Path, *, publish_interval_seconds: float = 30.0) -> None:
         self.directory = directory
         self.analytics_path = directory / "analytics.duckdb"
-        place = _place(directory)
+        server = os.environ.get(LAKE_SERVER)
+        place = directory if server is None else _lake(server, directory)
         super().__init__(place, publish_interval_seconds=publish_interval_seconds)
 
 
-def _place(directory: Path) -> Path | LakeLocation:
-    # Children of a test are told by the environment, and find the same lake by its folder.
-    database = os.environ.get(LAKE_DATABASE)
-    if database is None:
-        return directory
-    name = hashlib.md5(str(directory).encode(), usedforsecurity=False).hexdigest()
-    (directory / "lake").mkdir(parents=True, exist_ok=True)
-    return LakeLocation(database, f"{directory}/lake/", catalogue_schema=f"lake_{name}")
+@contextmanager
+def chosen_engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Let the warehouses of tests and of their children be on the engine of this parameter."""
+    if request.param == "file":
+        yield "file"
+        return
+    server = request.getfixturevalue("lake_server")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(LAKE_SERVER, server)
+        yield "lake"
+    _drop_all(server)
+
+
+@contextmanager
+def running_lake_server() -> Iterator[str]:
+    """A PostgreSQL server with the catalogue of a migrated lake to be copied.
+
+    Yields:
+        Its connection string without a database.
+    """
+    server = start_postgresql(further={**_HASTY, "max_connections": "300"})
+    try:
+        address = server.address(TEMPLATE).removesuffix(f" dbname={TEMPLATE}")
+        _execute(address, "create database " + TEMPLATE)
+        with tempfile.TemporaryDirectory() as folder:
+            location = LakeLocation(server.address(TEMPLATE), f"{folder}/")
+            warehouse.Warehouse(location).migrate()
+        _detach_all()
+        yield address
+    finally:
+        server.remove()
+
+
+def _lake(server: str, directory: Path) -> LakeLocation:
+    name = "lake_" + hashlib.md5(str(directory).encode(), usedforsecurity=False).hexdigest()
+    location = LakeLocation(f"{server} dbname={name}", f"{directory}/lake/")
+    if name not in _databases:
+        _databases.add(name)
+        _copy_template(server, name, location)
+    return location
+
+
+def _copy_template(server: str, name: str, location: LakeLocation) -> None:
+    import psycopg  # only here: tests without PostgreSQL run without its client
+
+    Path(location.data_path).mkdir(parents=True, exist_ok=True)
+    # Another process of the test may have made it.
+    with suppress(psycopg.errors.DuplicateDatabase):
+        _execute(server, f"create database {name} template {TEMPLATE}")
+        with psycopg.connect(location.database, autocommit=True) as session:
+            metadata = f"{location.catalogue_schema}.ducklake_metadata"
+            change = f"update {metadata} set value = %s where key = 'data_path'"  # noqa: S608
+            session.execute(change.encode(), (location.data_path,))
+
+
+def _drop_all(server: str) -> None:
+    _detach_all()
+    for name in _databases:
+        _execute(server, f"drop database if exists {name} with (force)")
+    _databases.clear()
+
+
+def _detach_all() -> None:
+    from emarsys_pipeline.warehouse.lake_instance import detach_all  # only here: an extra
+
+    detach_all()
+
+
+def _execute(server: str, statement: str) -> None:
+    import psycopg  # only here: tests without PostgreSQL run without its client
+
+    with psycopg.connect(f"{server} dbname=postgres", autocommit=True) as session:
+        session.execute(statement.encode())

@@ -1,6 +1,5 @@
 """Fixtures of the stages that talk to Emarsys: one small sandbox account for all tests."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from emarsys_pipeline.emarsys import EmarsysClient, RetrySettings, WsseCredentials
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline_tests.stages.importing import Importer
-from emarsys_pipeline_tests.warehouses import Warehouse
+from emarsys_pipeline_tests.warehouses import BOTH, Warehouse, chosen_engine
 
 
 @pytest.fixture(scope="package")
@@ -32,9 +31,13 @@ def client(sandbox: Sandbox) -> Iterator[EmarsysClient]:
 
 
 @pytest.fixture
-def importer(client: EmarsysClient, migrated_directory: Path, tmp_path: Path) -> Importer:
+def importer(client: EmarsysClient, warehouse: Warehouse, tmp_path: Path) -> Importer:
     """Imports into an empty warehouse that is never published."""
-    shutil.copytree(migrated_directory, tmp_path / "imported")
-    warehouse = Warehouse(tmp_path / "imported", publish_interval_seconds=3600)
-    warehouse.migrate()
     return Importer(warehouse, client, tmp_path / "downloads")
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the test's warehouses are: what asks for it runs once with each."""
+    with chosen_engine(request) as name:
+        yield name

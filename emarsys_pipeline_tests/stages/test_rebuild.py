@@ -23,7 +23,7 @@ from emarsys_pipeline_tests.stages.landed_rows import table, window
 from emarsys_pipeline_tests.stages.resident_warehouse import ResidentWarehouse
 from emarsys_pipeline_tests.test_kills import contents
 from emarsys_pipeline_tests.warehouse.processes import finish, start, started
-from emarsys_pipeline_tests.warehouses import LAKE_DATABASE, Warehouse
+from emarsys_pipeline_tests.warehouses import LAKE_SERVER, Warehouse
 
 RAW_TABLES = {"raw_segment_exports", "raw_prunings"}
 WINDOWS = 12
@@ -184,7 +184,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Hist
 @pytest.fixture
 def long_history(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Warehouse, History]:
     """For each test a copy, to be spoilt; a lake is not in its folder alone and is made anew."""
-    if LAKE_DATABASE in os.environ:
+    if LAKE_SERVER in os.environ:
         return make_long_history(tmp_path)
     made, history = request.getfixturevalue("made_once")
     shutil.copytree(made.directory, tmp_path / "warehouse")
