@@ -60,7 +60,7 @@ def whole_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.NOTSET, logger="emarsys_pipeline")
 
 
-@pytest.fixture(scope="module", params=["file"])
+@pytest.fixture(scope="module")
 def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """Where the test's warehouses are; folders of tests choose further engines."""
     with chosen_engine(request) as name:

@@ -41,7 +41,7 @@ class Warehouse(warehouse.Warehouse):
 @contextmanager
 def chosen_engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """Let the warehouses of tests and of their children be on the engine of this parameter."""
-    if request.param == "file":
+    if getattr(request, "param", "file") == "file":
         yield "file"
         return
     server = request.getfixturevalue("lake_server")

@@ -25,6 +25,7 @@ COMMANDS = {
     "ui": Place("ui", "ui", START),
     "query": Place("query", "query", LOOK),
     "export": Place("query", "export", LOOK),
+    "publish": Place("publish", "publish", LOOK),
     "explain": Place("explain", "explain", LOOK),
     "status": Place("status", "status", OPERATE),
     "metrics": Place("metrics", "metrics", OPERATE),

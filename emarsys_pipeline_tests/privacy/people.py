@@ -8,12 +8,13 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from emarsys_pipeline.inbox import Inbox, parse_message
+from emarsys_pipeline.inbox import parse_message
 from emarsys_pipeline.privacy import erase as erasing
 from emarsys_pipeline.privacy.erase import Home
 from emarsys_pipeline.privacy.requests import ErasureRequest
@@ -23,6 +24,7 @@ from emarsys_pipeline.stages.consent_events import ingest_consent_events
 from emarsys_pipeline.stages.mapped_contacts import map_segment
 from emarsys_pipeline.stages.platform_contacts import ingest_platform_contacts
 from emarsys_pipeline.stages.stitched_identities import stitch_identities
+from emarsys_pipeline.storage import deploy, open_inbox, open_warehouse
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.windows import WindowGrid
 from emarsys_pipeline_tests.stages import landed_rows
@@ -37,8 +39,8 @@ SHARED_MAIL = "family@example.org"
 GRID = WindowGrid(FIRST, 720)
 
 
-def make_settings(home: Path) -> Settings:
-    """Settings of one account whose home is the given folder."""
+def make_settings(home: Path, lake: Mapping[str, str] | None = None) -> Settings:
+    """Settings of one account whose home is the given folder, with a lake or without."""
     account = landed_rows.make_account(
         fields=[
             {"emarsys": "email", "as": "email", "identifier": "email"},
@@ -55,23 +57,23 @@ def make_settings(home: Path) -> Settings:
             "accounts": [account],
             "properties": {"birth_date": "date"},
             "publish": {"min_interval_seconds": 0},
+            "lake": lake,
         }
     )
 
 
-def open_home(folder: Path) -> Home:
+def open_home(folder: Path, lake: Mapping[str, str] | None = None) -> Home:
     """The home of these settings."""
-    settings = make_settings(folder)
-    warehouse = Warehouse(settings.warehouse_directory, publish_interval_seconds=0)
-    warehouse.migrate()
-    return Home(warehouse=warehouse, settings=settings)
+    settings = make_settings(folder, lake)
+    deploy(settings)
+    return Home(warehouse=open_warehouse(settings), settings=settings)
 
 
 def run_window(home: Home, number: int) -> None:
     """Take in, map and stitch a window."""
     store, settings = home.warehouse, home.settings
     account = settings.accounts[0]
-    with Inbox(settings.inbox_path) as inbox:
+    with open_inbox(settings) as inbox:
         ingest_platform_contacts(store, inbox, window(number), default_region="DE")
         ingest_consent_events(store, inbox, window(number), default_region="DE")
         ingest_automation_events(store, inbox, window(number), grid=GRID, accounts=[account])
@@ -103,7 +105,7 @@ def put_messages(home: Home, number: int = 0) -> None:
         ("automation", {"contact_id": "700001", "event_name": "cart", "deduplication_id": "a1"}),
         ("automation", {"email": OTTO_MAIL, "event_name": "cart", "deduplication_id": "a2"}),
     ]
-    with Inbox(home.settings.inbox_path) as inbox:
+    with open_inbox(home.settings) as inbox:
         messages = [
             parse_message(kind, content, account="shop")  # type: ignore[arg-type]  # kinds above
             for kind, content in contents
@@ -123,12 +125,12 @@ def consent(event_id: str, **content: str) -> dict[str, str]:
     }
 
 
-def fill(folder: Path) -> Home:
+def fill(folder: Path, lake: Mapping[str, str] | None = None) -> Home:
     """Two windows of both people; Lena's two contacts and her messaging side become one person.
 
     In the first window her second contact is a person of its own, so the second has a merge.
     """
-    home = open_home(folder)
+    home = open_home(folder, lake)
     store = home.warehouse
     put_catalogue(store)
     put_messages(home)
@@ -186,7 +188,7 @@ def _fill_outbox(store: Warehouse) -> None:
 
 def _fill_files(home: Home) -> None:
     folder = home.settings.home
-    (folder / "downloads").mkdir()
+    (folder / "downloads").mkdir(parents=True)
     (folder / "downloads" / "left.csv").write_text(
         f"user_id,email\n700001,{LENA_MAIL}\n700003,{OTTO_MAIL}\n"
     )

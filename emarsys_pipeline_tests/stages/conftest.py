@@ -1,5 +1,6 @@
 """Fixtures of the stages that talk to Emarsys: one small sandbox account for all tests."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,20 @@ import pytest
 from emarsys_pipeline.emarsys import EmarsysClient, RetrySettings, WsseCredentials
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline_tests.stages.importing import Importer
-from emarsys_pipeline_tests.warehouses import BOTH, Warehouse, chosen_engine
+from emarsys_pipeline_tests.warehouses import BOTH, Warehouse
+
+ALL = "EMARSYS_PIPELINE_ALL_STAGES_ON_A_LAKE"
+"""Set to anything, it lets every test of the stages run on a lake, too:
+
+``EMARSYS_PIPELINE_ALL_STAGES_ON_A_LAKE=1 pytest emarsys_pipeline_tests/stages -k lake``
+"""
+
+# What runs on a lake each time; a statement there costs several times that of a file.
+ON_A_LAKE = {
+    "test_golden_records",
+    "test_mapping_over_the_wire",
+    "test_opt_in_deltas",
+}
 
 
 @pytest.fixture(scope="package")
@@ -36,8 +50,9 @@ def importer(client: EmarsysClient, warehouse: Warehouse, tmp_path: Path) -> Imp
     return Importer(warehouse, client, tmp_path / "downloads")
 
 
-@pytest.fixture(scope="module", params=BOTH)
-def engine(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where the test's warehouses are: what asks for it runs once with each."""
-    with chosen_engine(request) as name:
-        yield name
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for a warehouse on a file, and on a lake."""
+    if "engine" in metafunc.fixturenames and not hasattr(metafunc.module, "engine"):
+        name = metafunc.module.__name__.rsplit(".", 1)[-1]
+        engines = BOTH if os.environ.get(ALL) or name in ON_A_LAKE else BOTH[:1]
+        metafunc.parametrize("engine", engines, indirect=True, scope="module")
