@@ -21,6 +21,7 @@ from emarsys_pipeline_tests.requirements import POSTGRESQL, REDIS, needs
 def test_the_page_brings_up_what_imports_by_schedule_and_writes_consent_back(
     tmp_path: Path,
 ) -> None:
+    tick = proof.next_tick()
     with (
         running_servers(tmp_path / "servers") as servers,
         running_sandbox(contacts=200) as sandbox,
@@ -29,12 +30,15 @@ def test_the_page_brings_up_what_imports_by_schedule_and_writes_consent_back(
                 machine=Machine(root=tmp_path / "machine", program=this_program()),
                 servers=servers,
                 sandbox=sandbox,
-                settings=proof.windows_of_a_minute(proof.now()),
+                settings=proof.settings_for(tick),
             )
         ) as deployment,
     ):
+        proof.scheduled_import(deployment, tick)
         before = proof.opt_ins(sandbox)
         proof.decide(deployment, sandbox)
-        proof.scheduled_import(deployment, seconds=240)
-        values = proof.consent_in_emarsys(deployment, sandbox, before=before, seconds=90)
+        values = proof.consent_in_emarsys(deployment, sandbox, before=before, seconds=180)
         assert values == {"granted"}
+        stored = proof.stored(deployment)
+        assert stored.contacts == stored.members
+        assert len(stored.members) > 0 < stored.files
