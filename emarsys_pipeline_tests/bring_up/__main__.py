@@ -1,4 +1,4 @@
-"""``python -m emarsys_pipeline_tests.bring_up --help``: what ``docs/deploy.md`` says, done and told."""
+"""``python -m emarsys_pipeline_tests.bring_up``: what ``docs/deploy.md`` says, done and told."""
 
 import argparse
 import contextlib
