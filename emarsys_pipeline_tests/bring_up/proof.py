@@ -42,11 +42,23 @@ query Runs {
 def settings_for(tick: datetime) -> tuple[tuple[str, str], ...]:
     """Edits of the settings that make the schedule import the last full hour at this minute."""
     start = (tick - timedelta(hours=2)).replace(minute=0, second=0, microsecond=0)
+    return _windows(start, length_minutes=60, delay_minutes=tick.minute)
+
+
+def windows_of_a_minute(now: datetime) -> tuple[tuple[str, str], ...]:
+    """Edits of the settings that make a window end, and its import be due, every minute."""
+    start = now.replace(second=0, microsecond=0) - timedelta(minutes=2)
+    return _windows(start, length_minutes=1, delay_minutes=0)
+
+
+def _windows(
+    start: datetime, *, length_minutes: int, delay_minutes: int
+) -> tuple[tuple[str, str], ...]:
     return (
         (
             "start: 2026-01-01T00:00:00Z",
-            f"start: {start:%Y-%m-%dT%H:%M:%SZ}\n  length_minutes: 60\n"
-            f"  delay_minutes: {tick.minute}",
+            f"start: {start:%Y-%m-%dT%H:%M:%SZ}\n  length_minutes: {length_minutes}\n"
+            f"  delay_minutes: {delay_minutes}",
         ),
         (
             "webhooks:",
