@@ -21,11 +21,12 @@ from emarsys_pipeline.privacy.erase import (
     erase,
     look_up,
     resume,
+    search_everything,
     search_for,
 )
 from emarsys_pipeline.privacy.export import export_person
 from emarsys_pipeline.privacy.readmit import readmit
-from emarsys_pipeline.privacy.search import Finding, search_home
+from emarsys_pipeline.privacy.search import Finding
 from emarsys_pipeline.privacy.subject import PersonNotFoundError
 from emarsys_pipeline.settings import load_settings
 from emarsys_pipeline.storage import open_warehouse
@@ -102,13 +103,7 @@ def search(
     Example: **emarsys-pipeline contacts search 491700000001 person@example.org**
     """
     with _home(config) as home, working("searching everything that is stored"):
-        findings = search_home(
-            home.warehouse,
-            home.settings.home,
-            texts=[text.lower() for text in texts],
-            ids=ids or [],
-            folders=[each for each in home.folders if each != home.settings.home],
-        )
+        findings = search_everything(home, [text.lower() for text in texts], ids or [])
     if as_json:
         tell_json([asdict(each) for each in findings])
     else:

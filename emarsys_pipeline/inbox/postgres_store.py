@@ -28,6 +28,9 @@ _TYPES = {
     " blob": " bytea",
 }
 
+# Columns of messages that hold somebody's id.
+_IDS = ("message_id", "subject", "event_id", "platform_contact_id", "deduplication_id")
+
 
 class PostgresStore:
     """The tables in a schema that :func:`deploy_inbox` has made. Survives the server's restarts."""
@@ -51,6 +54,26 @@ class PostgresStore:
     def transaction(self) -> AbstractContextManager[Statements]:
         """A transaction that is alone in writing from its beginning."""
         return self._session.transaction(_ALONE)
+
+    def rows_holding(self, texts: Sequence[str], ids: Sequence[str]) -> dict[str, int]:
+        """By table: the rows that hold a text anywhere, or an id as a whole value."""
+        searched = {
+            "messages": (
+                ["strpos(lower(cells::text), ?) > 0"] * len(texts)
+                + [f"? in ({', '.join(_IDS)})"] * len(ids),
+                (*texts, *ids),
+            ),
+            "poison": ([self.holds_text["poison"]] * len(texts), tuple(texts)),
+        }
+        found = {}
+        for table, (conditions, values) in searched.items():
+            if conditions:
+                ((rows,),) = self._session.query(
+                    f"select count(*) from {table} as cells where {' or '.join(conditions)}",  # noqa: S608 - constants
+                    values,
+                )
+                found[table] = rows
+        return {table: rows for table, rows in found.items() if rows}
 
     def compact(self) -> None:
         """Write the tables anew. The server's own log keeps old bytes until it is overwritten."""

@@ -154,6 +154,17 @@ class Inbox:
                 "delete from poison where last_received_at < ?", (microseconds(before),)
             ).rowcount
 
+    def rows_holding(self, texts: Sequence[str], ids: Sequence[str] = ()) -> dict[str, int]:
+        """By table: the rows that hold a text anywhere, or an id as a whole value.
+
+        Empty for an inbox in a file, which is searched as a file.
+
+        Args:
+            texts: in lower case.
+            ids: as they are.
+        """
+        return self._store.rows_holding(texts, ids)
+
     def compact(self) -> None:
         """Write everything anew, so that no byte is left of what was deleted.
 

@@ -49,6 +49,12 @@ class Store(Protocol):
     def transaction(self) -> AbstractContextManager[Statements]:
         """A transaction that is alone in writing, durable when the block has ended."""
 
+    def rows_holding(self, texts: Sequence[str], ids: Sequence[str]) -> dict[str, int]:
+        """By table: the rows that hold a text anywhere, or an id as a whole value.
+
+        Only of a store that is no file, since files are searched as files.
+        """
+
     def compact(self) -> None:
         """Write everything anew, so that no byte is left of what was deleted.
 

@@ -134,15 +134,29 @@ def look_up(home: Home, name: str) -> Subject:
 
 
 def search_for(home: Home, subject: Subject, *, skipped: Sequence[Path] = ()) -> list[Finding]:
-    """Where the person is found in all that the home holds."""
-    return search_home(
+    """Where the person is found in all that is held."""
+    return search_everything(
+        home, subject.texts, subject.ids, skipped=[*skipped, *home.requests.glob("*")]
+    )
+
+
+def search_everything(
+    home: Home, texts: Sequence[str], ids: Sequence[str], *, skipped: Sequence[Path] = ()
+) -> list[Finding]:
+    """Where texts (in lower case) and ids are found: warehouse, inbox, and all files."""
+    findings = search_home(
         home.warehouse,
         home.settings.home,
-        texts=subject.texts,
-        ids=subject.ids,
+        texts=texts,
+        ids=ids,
         folders=[folder for folder in home.folders if folder != home.settings.home],
-        skipped=[*skipped, *home.requests.glob("*")],
+        skipped=skipped,
     )
+    if has_inbox(home.settings):
+        with open_inbox(home.settings) as inbox:
+            found = inbox.rows_holding(texts, ids)
+        findings += [Finding("inbox", table, rows) for table, rows in found.items()]
+    return sorted(findings)
 
 
 def erase(home: Home, subject: Subject, *, now: Clock = utc_now) -> Erased:

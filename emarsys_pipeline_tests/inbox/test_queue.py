@@ -263,6 +263,10 @@ def test_texts_are_taken_out_of_all_bodies(inbox: Inbox) -> None:
     for body in (b"\xff Mina@Example.org", b"{\\ 100% ?", "mina, Stra\u00dfe".encode()):
         inbox.poison(body, reason="is no JSON in UTF-8", source="a")
     texts = ["mina@example.org", "mina, stra\u00dfe"]
+    # A file is searched as a file.
+    held = {} if isinstance(inbox.place, Path) else {"messages": 2, "poison": 2}
+    assert inbox.rows_holding(texts, ["e2"]) == held
+    assert inbox.rows_holding(["nobody@example.org"], ["e"]) == {}
     assert inbox.redact(texts, lambda body: body.replace("MINA@example.org", "x")) == (1, 2)
     assert inbox.redact(texts, lambda body: body) == (0, 0)
     assert inbox.redact([], lambda body: body) == (0, 0)
