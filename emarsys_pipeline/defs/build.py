@@ -119,7 +119,9 @@ def _build(settings: Settings) -> dg.Definitions:
             *build_action_jobs(settings),
         ],
         schedules=[
-            build_import_schedule(partitions, delay_minutes=delay_minutes),
+            build_import_schedule(
+                partitions, delay_minutes=delay_minutes, runs_per=settings.imports.runs_per
+            ),
             build_reconciliation_schedule(settings),
             build_retention_schedule(settings),
             build_maintenance_schedule(settings),

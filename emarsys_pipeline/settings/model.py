@@ -122,6 +122,13 @@ class ImportSettings(Section):
     export_deadline_seconds: float = Field(
         default=7200, gt=0, description="seconds after which an export is given up"
     )
+    runs_per: Literal["window", "account"] = Field(
+        default="window",
+        description=(
+            "window or account: whether one scheduled run imports all accounts, which costs least, "
+            "or each has its own, which several workers share"
+        ),
+    )
     catalogue_interval_seconds: int = Field(
         default=60, ge=1, description="seconds between two looks for newly configured segments"
     )

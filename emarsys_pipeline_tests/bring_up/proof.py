@@ -61,9 +61,9 @@ def _windows(
             f"  delay_minutes: {delay_minutes}",
         ),
         (
-            "webhooks:",
-            "imports: {catalogue_interval_seconds: 5, export_poll_seconds: 0.1}\n"
-            "pushes: {sensor_interval_seconds: 5}\n\nwebhooks:",
+            "imports:\n",
+            "pushes: {sensor_interval_seconds: 5}\n"
+            "imports:\n  catalogue_interval_seconds: 5\n  export_poll_seconds: 0.1\n",
         ),
     )
 

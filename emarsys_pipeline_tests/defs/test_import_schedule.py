@@ -5,6 +5,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from emarsys_pipeline.defs.build import build_definitions
+from emarsys_pipeline_tests.defs.conftest import MakeSettings
+
 TICK = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
 
 
@@ -49,6 +52,24 @@ def test_one_run_imports_all_segments_of_the_window_that_has_just_ended(
         ],
         None,
     )
+
+
+def test_each_account_has_its_own_runs_where_workers_share_them(
+    make_settings: MakeSettings, instance: dg.DagsterInstance
+) -> None:
+    """A segment that was added later stands behind those of other accounts: a run of its own."""
+    definitions = build_definitions(make_settings(imports={"runs_per": "account"}))
+    known = ["shop_de-3", "shop_de-1", "shop_at-2", "shop_de-4"]
+    instance.add_dynamic_partitions("emarsys_segment", known)
+
+    requests, _ = _tick(definitions, instance)
+
+    window = "2026-11-23-00:00"
+    assert [(key, *tags.values()) for key, tags in requests] == [
+        (f"import-{window}-shop_de-3", f"shop_de-3|{window}", f"shop_de-1|{window}"),
+        (f"import-{window}-shop_at-2", f"shop_at-2|{window}", f"shop_at-2|{window}"),
+        (f"import-{window}-shop_de-4", f"shop_de-4|{window}", f"shop_de-4|{window}"),
+    ]
 
 
 def test_without_segments_a_tick_says_where_they_come_from(
