@@ -20,6 +20,7 @@ from emarsys_pipeline_tests.requirements import (
     pytest_collection_modifyitems,
     pytest_terminal_summary,
 )
+from emarsys_pipeline_tests.settings_files import written_with_lake
 from emarsys_pipeline_tests.temporary_folder import use_memory
 from emarsys_pipeline_tests.warehouses import (
     LAKE_SERVER,
@@ -111,6 +112,18 @@ def postgresql_database(postgresql: PostgresServer) -> Iterator[str]:
     """The connection string of an empty database of the test's own."""
     with postgresql.database() as address:
         yield address
+
+
+@pytest.fixture
+def lake_settings(
+    tmp_path: Path, postgresql_database: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A settings file with a lake that nobody has made yet."""
+    from emarsys_pipeline.warehouse.lake_instance import detach_all  # only here: an extra
+
+    monkeypatch.setenv("TEST_CATALOG", postgresql_database)
+    yield written_with_lake(tmp_path)
+    detach_all()
 
 
 @pytest.fixture(scope="session")

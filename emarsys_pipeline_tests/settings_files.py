@@ -14,9 +14,19 @@ accounts:
       - {emarsys: 37, as: mobile, identifier: phone}
     opt_in: {field: whatsapp_opt_in}
 """
+LAKE = """
+lake:
+  catalog: ${TEST_CATALOG}
+  data_path: FOLDER
+"""
 
 
 def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "settings.yaml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def written_with_lake(tmp_path: Path) -> Path:
+    """Settings whose lake has its files in the folder and its catalogue in TEST_CATALOG."""
+    return written(tmp_path, VALID + LAKE.replace("FOLDER", f"{tmp_path}/lake/"))

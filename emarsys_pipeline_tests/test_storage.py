@@ -1,7 +1,6 @@
 """The same settings with and without a lake: what is opened, and that one step makes it all."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,34 +12,18 @@ from emarsys_pipeline.defs.resources import WarehouseResource, build_resources
 from emarsys_pipeline.postgresql import Database, DatabaseError
 from emarsys_pipeline.settings import Settings, load_settings
 from emarsys_pipeline.warehouse import LakeError
-from emarsys_pipeline.warehouse.lake_instance import detach_all
 from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
-from emarsys_pipeline_tests.settings_files import VALID, written
 
 pytestmark = needs(POSTGRESQL)
-LAKE = """
-lake:
-  catalog: ${TEST_CATALOG}
-  data_path: FOLDER
-"""
 
 
 @pytest.fixture
-def settings_path(
-    tmp_path: Path, postgresql_database: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
-    monkeypatch.setenv("TEST_CATALOG", postgresql_database)
-    yield written(tmp_path, VALID + LAKE.replace("FOLDER", f"{tmp_path}/lake/"))
-    detach_all()
+def settings(lake_settings: Path) -> Settings:
+    return load_settings(lake_settings)
 
 
-@pytest.fixture
-def settings(settings_path: Path) -> Settings:
-    return load_settings(settings_path)
-
-
-def test_one_step_makes_all_that_is_shared(settings: Settings, settings_path: Path) -> None:
-    command = ["migrate", "--config", str(settings_path), "--json"]
+def test_one_step_makes_all_that_is_shared(settings: Settings, lake_settings: Path) -> None:
+    command = ["migrate", "--config", str(lake_settings), "--json"]
     for _ in range(2):
         result = CliRunner().invoke(app, command, catch_exceptions=False)
         assert json.loads(result.stdout) == {"stored": f"the lake {settings.home.parent}/lake/"}

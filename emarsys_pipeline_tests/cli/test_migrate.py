@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,11 @@ from emarsys_pipeline.inbox import Delivery, Inbox, Rejected, parse_message
 from emarsys_pipeline.settings import Settings, load_settings
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline.warehouse.columns import ensure_property_columns, ensure_raw_field_columns
-from emarsys_pipeline.warehouse.lake_instance import detach_all
 from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
 from emarsys_pipeline_tests.settings_files import VALID, written
 
 pytestmark = needs(POSTGRESQL)
 
-LAKE = """
-lake:
-  catalog: ${TEST_CATALOG}
-  data_path: FOLDER
-"""
 TYPES = {
     "mobile": "varchar",
     "born": "date",
@@ -43,18 +36,9 @@ FILLED = (
 
 
 @pytest.fixture
-def settings_path(
-    tmp_path: Path, postgresql_database: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
-    monkeypatch.setenv("TEST_CATALOG", postgresql_database)
-    yield written(tmp_path, VALID + LAKE.replace("FOLDER", f"{tmp_path}/lake/"))
-    detach_all()
-
-
-@pytest.fixture
-def settings(settings_path: Path) -> Settings:
+def settings(lake_settings: Path) -> Settings:
     """Of a home that has been in use: with rows in tables, messages, and somebody erased."""
-    settings = load_settings(settings_path)
+    settings = load_settings(lake_settings)
     file = Warehouse(settings.warehouse_directory)
     file.migrate()
     file.make_salt()
@@ -107,8 +91,8 @@ def filling(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     return f"insert into {table} by name select {', '.join(written)} from range(3000) as made(n)"  # noqa: S608  # a test's own
 
 
-def migrate(settings_path: Path) -> Any:
-    command = ["migrate", "--to", "lake", "--config", str(settings_path), "--json"]
+def migrate(lake_settings: Path) -> Any:
+    command = ["migrate", "--to", "lake", "--config", str(lake_settings), "--json"]
     result = CliRunner().invoke(app, command, catch_exceptions=False)
     assert result.exit_code == 0
     return json.loads(result.stdout)
@@ -134,8 +118,8 @@ def rows(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
     return found
 
 
-def test_every_row_arrives_once_and_the_files_stay(settings: Settings, settings_path: Path) -> None:
-    moved = migrate(settings_path)
+def test_every_row_arrives_once_and_the_files_stay(settings: Settings, lake_settings: Path) -> None:
+    moved = migrate(lake_settings)
     assert moved["is_new"]
     filled = {table: count for table, count in moved["warehouse"].items() if count}
     assert filled == dict.fromkeys(FILLED, 3000)
@@ -157,23 +141,23 @@ def test_every_row_arrives_once_and_the_files_stay(settings: Settings, settings_
 
 
 def test_a_second_run_compares_and_one_after_a_change_is_refused(
-    settings: Settings, settings_path: Path
+    settings: Settings, lake_settings: Path
 ) -> None:
-    migrate(settings_path)
-    assert not migrate(settings_path)["is_new"]
+    migrate(lake_settings)
+    assert not migrate(lake_settings)["is_new"]
     with sqlite3.connect(settings.inbox_path) as connection:
         connection.execute("update messages set source = 'other' where sequence = 7")
     connection.close()
     with pytest.raises(Exception, match="holds other messages than the file"):
-        migrate(settings_path)
+        migrate(lake_settings)
     with Warehouse(settings.warehouse_directory).write() as file:
         file.execute("update mapped_contacts set points = points + 1 where contact_id = 'Ö8'")
     with pytest.raises(Exception, match="holds other rows than the file, for example in"):
-        migrate(settings_path)
+        migrate(lake_settings)
 
 
 def test_a_copy_that_differs_is_not_committed(
-    settings: Settings, settings_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, lake_settings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from emarsys_pipeline.warehouse import moving
 
@@ -188,15 +172,15 @@ def test_a_copy_that_differs_is_not_committed(
     with monkeypatch.context() as patch:
         patch.setattr(moving, "_content", one_less)
         with pytest.raises(moving.MoveRefusedError, match="nothing was moved"):
-            migrate(settings_path)
+            migrate(lake_settings)
     with storage.open_warehouse(settings).read() as connection:
         assert {table for table, found in rows(connection).items() if len(found) > 1} == set()
-    assert migrate(settings_path)["is_new"]
+    assert migrate(lake_settings)["is_new"]
 
 
-def test_without_a_lake_or_a_file_it_says_what_to_do(settings_path: Path, tmp_path: Path) -> None:
+def test_without_a_lake_or_a_file_it_says_what_to_do(lake_settings: Path, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="nothing to move"):
-        migrate(settings_path)
+        migrate(lake_settings)
     alone = tmp_path / "alone"
     alone.mkdir()
     with pytest.raises(storage.MoveError, match="add the section lake"):
