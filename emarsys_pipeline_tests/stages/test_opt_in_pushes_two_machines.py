@@ -26,7 +26,7 @@ from emarsys_pipeline_tests.stages.pushing import (
     open_client,
     push_with,
 )
-from emarsys_pipeline_tests.warehouse.processes import finish, start, started, wait_for
+from emarsys_pipeline_tests.warehouse.processes import started, wait_for
 from emarsys_pipeline_tests.warehouses import Warehouse, chosen_engine
 
 PUT = "PUT contact"
@@ -114,23 +114,3 @@ def test_a_decision_received_by_a_clock_ahead_of_ours_is_not_overlooked(outbox: 
     outbox.decide_at(WITHDRAWN, outbox.contact_ids[:1], after_the_window)
     outbox.push()
     outbox.assert_settled()
-
-
-@pytest.mark.slow
-def test_workers_of_one_account_take_turns(outbox: Outbox, tmp_path: Path) -> None:
-    outbox.sandbox.set_fault("slow_answer", PUT, times=None, wait_seconds=0.05)
-    outbox.decide(GRANTED)
-    children = [
-        start(push_one_by_one, *machine(outbox, tmp_path / f"begun{number}")) for number in range(3)
-    ]
-    while not outbox.writes():
-        time.sleep(0.02)
-    for position in range(0, SIZE, 2):
-        outbox.decide(WITHDRAWN, outbox.contact_ids[position : position + 2])
-        time.sleep(0.2)
-    finish(*children)
-    outbox.sandbox.clear_faults()
-    outbox.minutes = 10
-    outbox.push()
-    outbox.assert_settled()
-    outbox.assert_one_request_at_a_time()
