@@ -65,6 +65,12 @@ class Host:
         ).stdout
 
 
+def may_make_hosts() -> bool:
+    """Whether this user may make the namespaces of which hosts are made."""
+    tried = ["unshare", "--net", "--mount", "--uts", "--ipc", "mount", "-t", "tmpfs", "a", "/mnt"]
+    return os.geteuid() == 0 and subprocess.run(tried, capture_output=True).returncode == 0  # noqa: S603
+
+
 @contextlib.contextmanager
 def connected_hosts(folder: Path, names: Sequence[str]) -> Iterator[list[Host]]:
     """Make a bridge and these hosts, for the length of the block. Needs to be root.
