@@ -80,9 +80,9 @@ TYPES = {"first_name": "varchar", "last_name": "varchar", "email": "varchar"} | 
 }
 
 
-def prepare(folder: Path, contacts: int) -> None:
+def prepare(folder: Path, contacts: int, warehouse: Warehouse | None = None) -> None:
     """Write the exports, and store the messaging side: contacts, and a decision of each third."""
-    warehouse = open_warehouse(folder)
+    warehouse = warehouse or open_warehouse(folder)
     warehouse.migrate()
     with warehouse.write() as connection:
         connection.execute(load_sql(PACKAGE, "contacts.sql"), {"first": 0, "last": contacts})
@@ -123,9 +123,15 @@ def _write_export(
 def run_window(folder: Path, number: int, mode: Mode = "full") -> None:
     """Do the first window, or the one after it, in a mode of stitching."""
     clock = Clock()
-    window = (FIRST, SECOND)[number]
-    warehouse = open_warehouse(folder)
     import_all(*MODULES["ours"])
+    clock.say(**measure_window(clock, open_warehouse(folder), folder, number, mode))
+
+
+def measure_window(
+    clock: Clock, warehouse: Warehouse, folder: Path, number: int, mode: Mode = "full"
+) -> dict[str, int]:
+    """Measure the steps of a window by the clock; what came of it."""
+    window = (FIRST, SECOND)[number]
     for path in sorted(folder.glob(f"*_{number}.csv")):
         segment_id = path.name.split("_")[0]
         with clock.measure("load"):
@@ -142,7 +148,11 @@ def run_window(folder: Path, number: int, mode: Mode = "full") -> None:
         )
     with clock.measure("opt-in deltas"):
         derived = derive_opt_in_deltas(warehouse, window, accounts=[ACCOUNT], run_id="run")
-    clock.say(assigned=result.assigned, identities=result.identities, deltas=derived.derived)
+    return {
+        "assigned": result.assigned,
+        "identities": result.identities,
+        "deltas": derived.derived,
+    }
 
 
 def _load(warehouse: Warehouse, path: Path, segment_id: str, window: Window, kind: str) -> None:

@@ -19,9 +19,16 @@ ALL = "EMARSYS_PIPELINE_ALL_STAGES_ON_A_LAKE"
 
 # What runs on a lake each time; a statement there costs several times that of a file.
 ON_A_LAKE = {
+    "test_consent_after_split",
+    "test_consent_events",
     "test_golden_records",
+    "test_identity_decisions",
+    "test_mapped_contacts",
     "test_mapping_over_the_wire",
     "test_opt_in_deltas",
+    "test_platform_contacts",
+    "test_raw_segment_exports",
+    "test_stitched_identities",
 }
 
 

@@ -38,11 +38,9 @@ REJECTED = (
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    made = Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)
-    made.migrate()
-    put_catalogue(made)
-    return made
+def warehouse(warehouse: Warehouse) -> Warehouse:
+    put_catalogue(warehouse)
+    return warehouse
 
 
 def run(
