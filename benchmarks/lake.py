@@ -4,8 +4,8 @@ Two windows, the second with one contact in a hundred changed: load an export, m
 derive opt-in deltas; after each, publish: the analysts' views as one file. Each engine does each
 window in a process of its own and must come to the same counts. The file is never published in
 between, so that both do the same. The lake's catalogue is in a PostgreSQL server that this starts
-(Debian's package ``postgresql``), its Parquet files in a folder beside the file. CPU is that of the process
-that works; PostgreSQL's own is in the wall time only.
+(Debian's package ``postgresql``), its Parquet files in a folder beside the file. CPU is that of the
+process that works; PostgreSQL's own is in the wall time only.
 
 Run it with ``python -m benchmarks.lake``; ``--contacts 20000`` makes it quick.
 """
