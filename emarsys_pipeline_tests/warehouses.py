@@ -6,6 +6,7 @@ files. Children of a test are told by the environment, and find the same lake by
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -65,8 +66,8 @@ def running_lake_server() -> Iterator[str]:
         with tempfile.TemporaryDirectory() as folder:
             location = LakeLocation(server.address(TEMPLATE), f"{folder}/")
             warehouse.Warehouse(location).migrate()
-        _detach_all()
-        yield address
+            _detach_all()
+            yield address
     finally:
         server.remove()
 
@@ -88,8 +89,11 @@ def _copy_template(server: str, name: str, location: LakeLocation) -> None:
     with suppress(psycopg.errors.DuplicateDatabase):
         _execute(server, f"create database {name} template {TEMPLATE}")
         with psycopg.connect(location.database, autocommit=True) as session:
-            metadata = f"{location.catalogue_schema}.ducklake_metadata"
-            change = f"update {metadata} set value = %s where key = 'data_path'"  # noqa: S608
+            metadata = f"{location.catalogue_schema}.ducklake_metadata where key = 'data_path'"
+            row = session.execute(f"select value from {metadata}".encode()).fetchone()  # noqa: S608
+            assert row is not None
+            shutil.copytree(str(row[0]), location.data_path, dirs_exist_ok=True)
+            change = "update " + metadata.replace(" where", " set value = %s where")
             session.execute(change.encode(), (location.data_path,))
 
 

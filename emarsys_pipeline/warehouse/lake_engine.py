@@ -22,7 +22,6 @@ from emarsys_pipeline.warehouse.lake import LakeError, LakeLocation
 from emarsys_pipeline.warehouse.lake_erasing import find_remains, forget_history
 from emarsys_pipeline.warehouse.lake_instance import connected
 from emarsys_pipeline.warehouse.lake_locks import AdvisoryLock, held
-from emarsys_pipeline.warehouse.lake_statistics import add_statistics
 from emarsys_pipeline.warehouse.lake_views import ANALYSTS_SCHEMA, refresh_analysts_views
 from emarsys_pipeline.warehouse.sql import quote
 from emarsys_pipeline.warehouse.tombstones import add_tombstone_macro
@@ -92,8 +91,7 @@ class LakeEngine:
                 lake_salt.make_place(catalogue, self._location.catalogue_schema)
             with connected(self._location, create=True) as (connection, lake):
                 connection.execute(f"use {lake}.main")
-                if migrate.migrate(connection, then=refresh_analysts_views):
-                    add_statistics(connection, lake)
+                migrate.migrate(connection, then=refresh_analysts_views)
 
     def prepare(self) -> None:
         """See that the deploy step has made the schema that this package needs."""

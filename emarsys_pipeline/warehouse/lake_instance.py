@@ -20,9 +20,10 @@ from emarsys_pipeline.warehouse.lake_extensions import load_extensions
 # Attempts at a snapshot id that another process took first; DuckLake's default is 10.
 RETRIES = 100
 
-# Up to so many rows of one statement are stored in the catalogue rather than in a file of their
-# own: a push of a few contacts should not cost the reader one more file.
-INLINED_ROWS = 200
+# DuckLake can keep small inserts in the catalogue rather than in files of their own. It must not:
+# with DuckDB 1.5.5, min and max of a table then count rows that were inserted and deleted in one
+# transaction.
+INLINED_ROWS = 0
 
 _lock = threading.Lock()
 

@@ -119,6 +119,18 @@ def test_a_killed_writer_leaves_nothing_and_blocks_nobody(
     assert value_of(warehouse) == 1
 
 
+def test_rows_that_come_and_go_in_one_transaction_leave_no_trace(warehouse: Warehouse) -> None:
+    """A lake that keeps small inserts in its catalogue answers 49 from their statistics."""
+    with warehouse.write() as connection:
+        connection.execute("create table numbers (number integer)")
+    with warehouse.write() as connection:
+        connection.execute("insert into numbers select range from range(50)")
+        connection.execute("delete from numbers where number >= 10")
+    with warehouse.read() as connection:
+        assert connection.execute("select max(number) from numbers").fetchall() == [(9,)]
+        assert connection.execute("select min(number) from numbers").fetchall() == [(0,)]
+
+
 def test_a_reader_sees_one_commit_until_its_end(warehouse: Warehouse, engine: str) -> None:
     make_counter(warehouse)
     inside, order = threading.Event(), []
