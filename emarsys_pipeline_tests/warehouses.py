@@ -93,7 +93,7 @@ def _copy_template(server: str, name: str, location: LakeLocation) -> None:
             row = session.execute(f"select value from {metadata}".encode()).fetchone()  # noqa: S608
             assert row is not None
             shutil.copytree(str(row[0]), location.data_path, dirs_exist_ok=True)
-            change = "update " + metadata.replace(" where", " set value = %s where")
+            change = "update " + metadata.replace(" where", " set value = %s where")  # noqa: S608
             session.execute(change.encode(), (location.data_path,))
 
 
