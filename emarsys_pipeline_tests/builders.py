@@ -1,6 +1,6 @@
 """Rows with valid defaults, so that a test names only what it is about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -25,8 +25,10 @@ def add_contact(
     phones: Sequence[str] = (),
     emails: Sequence[str] = (),
     operation: str = "new",
+    properties: Mapping[str, object] | None = None,
 ) -> None:
     """An Emarsys contact as mapping leaves it: its history row and its current row."""
+    named, given = _properties(properties)
     values = {
         "account": account,
         "segment_id": segment_id,
@@ -36,6 +38,7 @@ def add_contact(
         "phone_numbers": list(phones),
         "email_addresses": list(emails),
         "requested_at": window(number).end,
+        **given,
     }
     connection.execute(
         "insert into mapped_contacts by name select $account as account,"
@@ -43,17 +46,18 @@ def add_contact(
         " $contact_id as contact_id, $operation as operation, []::varchar[] as changed_fields,"
         " 0::ubigint as row_hash, $phone_numbers::varchar[] as phone_numbers,"
         " $email_addresses::varchar[] as email_addresses, $requested_at::timestamptz as"
-        " requested_at, 'run' as run_id, $requested_at::timestamptz as loaded_at",
+        f" requested_at, 'run' as run_id, $requested_at::timestamptz as loaded_at{named}",
         values,
     )
     connection.execute(
         "delete from current_contacts where account = $account and contact_id = $contact_id",
         {"account": account, "contact_id": contact_id},
     )
+    columns = "".join(f', "{name}"' for name in properties or ())
     connection.execute(
-        "insert into current_contacts by name select account, contact_id,"
+        "insert into current_contacts by name select account, contact_id,"  # noqa: S608 - names of tests
         " min(window_start) over () as first_window_start, window_start, true as is_member,"
-        " phone_numbers, email_addresses, requested_at from mapped_contacts"
+        f" phone_numbers, email_addresses, requested_at{columns} from mapped_contacts"
         " where account = $account and contact_id = $contact_id"
         " qualify row_number() over (order by window_start desc) = 1",
         {"account": account, "contact_id": contact_id},
@@ -67,21 +71,31 @@ def add_platform_contact(
     number: int = 0,
     phone: str | None = None,
     email: str | None = None,
+    properties: Mapping[str, object] | None = None,
 ) -> None:
     """A messaging-side contact as ingestion leaves it, written there in a spelling of its own."""
+    named, given = _properties(properties)
     connection.execute(
         "insert into platform_contacts by name select $start::timestamptz as window_start,"
         " $id || $start::varchar as message_id, 1 as inbox_sequence,"
         " $start::timestamptz as received_at, $start::timestamptz as updated_at,"
         " $id as platform_contact_id, false as is_deleted, ' ' || $phone as phone,"
-        " $phone as phone_number, upper($email) as email, $email as email_address",
+        f" $phone as phone_number, upper($email) as email, $email as email_address{named}",
         {
             "start": window(number).start,
             "id": platform_contact_id,
             "phone": phone,
             "email": email,
+            **given,
         },
     )
+
+
+def _properties(properties: Mapping[str, object] | None) -> tuple[str, dict[str, object]]:
+    """Columns for the end of a select list, and the parameters that they name."""
+    numbered = list(enumerate((properties or {}).items()))
+    named = "".join(f', $property_{number} as "{name}"' for number, (name, _) in numbered)
+    return named, {f"property_{number}": value for number, (_, value) in numbered}
 
 
 def add_consent(

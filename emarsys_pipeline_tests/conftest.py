@@ -25,6 +25,7 @@ from emarsys_pipeline_tests.temporary_folder import use_memory
 from emarsys_pipeline_tests.warehouses import (
     LAKE_SERVER,
     Warehouse,
+    assert_row_ids_are_unique,
     chosen_engine,
     running_lake_server,
 )
@@ -91,11 +92,14 @@ def migrated_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def warehouse(engine: str, migrated_directory: Path, tmp_path: Path) -> Warehouse:
+def warehouse(engine: str, migrated_directory: Path, tmp_path: Path) -> Iterator[Warehouse]:
     """An empty, migrated warehouse, which is not published by writing."""
     if engine == "file":
         shutil.copytree(migrated_directory, tmp_path / "warehouse")
-    return Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)
+    made = Warehouse(tmp_path / "warehouse", publish_interval_seconds=3600)
+    yield made
+    if engine == "lake":
+        assert_row_ids_are_unique(made)
 
 
 @pytest.fixture(scope="session")

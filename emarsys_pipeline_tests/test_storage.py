@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -11,7 +12,7 @@ from emarsys_pipeline.cli.app import app
 from emarsys_pipeline.defs.resources import WarehouseResource, build_resources
 from emarsys_pipeline.postgresql import Database, DatabaseError
 from emarsys_pipeline.settings import Settings, load_settings
-from emarsys_pipeline.warehouse import LakeError
+from emarsys_pipeline.warehouse import LakeError, LakeLocation, Warehouse
 from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
 
 pytestmark = needs(POSTGRESQL)
@@ -46,6 +47,19 @@ def test_who_comes_before_that_step_is_told_of_it(settings: Settings) -> None:
         warehouse.prepare()
     with storage.open_inbox(settings) as inbox, pytest.raises(DatabaseError, match="migrate"):
         inbox.last_sequence()
+
+
+def test_a_lake_that_is_not_reached_is_no_hindrance_to_others(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """DuckDB looks into every attached database for a name that it does not know."""
+    nowhere = Warehouse(LakeLocation(f"host={tmp_path} dbname=lake", f"{tmp_path}/lake/"))
+    with pytest.raises(LakeError, match="see that PostgreSQL runs"), nowhere.read():
+        pass
+    storage.deploy(settings)
+    unknown = pytest.raises(duckdb.CatalogException, match="unknown_function")
+    with storage.open_warehouse(settings).read() as connection, unknown:
+        connection.execute("select unknown_function()")
 
 
 def test_resources_open_the_same_and_name_no_secret(settings: Settings) -> None:

@@ -8,7 +8,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import duckdb
@@ -77,12 +77,14 @@ def connected(
 def detach_all() -> None:
     """Let go of every lake and of its connections to PostgreSQL; the next use attaches anew."""
     with _lock:
-        for instance in _current:
+        for instance in list(_current):
             if instance.process_id == os.getpid():
-                for name in instance.attached.values():
-                    # Somebody is still reading it: it goes with the instance.
-                    with suppress(duckdb.Error):
+                try:
+                    for name in instance.attached.values():
                         instance.connection.execute(f"detach {name}")
+                except duckdb.Error:
+                    # Somebody is still reading it: it goes with the instance.
+                    _current.clear()
                 instance.attached.clear()
 
 
@@ -121,6 +123,8 @@ def _attach(instance: _Instance, location: LakeLocation, *, read_only: bool, cre
         address = literal(f"ducklake:postgres:{location.database}")
         instance.connection.execute(f"attach {address} as {name} ({options})")
     except duckdb.Error as error:
+        # What was attached by half is looked up by other statements, and fails them.
+        _current.clear()
         # DuckDB's own messages repeat the connection string with its password.
         raise LakeError(_remedy(error)) from None
     instance.attached[location, read_only] = name

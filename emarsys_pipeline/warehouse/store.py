@@ -53,6 +53,10 @@ class Warehouse:
         Keep the block short and do no network work in it: everybody else waits meanwhile. After
         the commit the analysts' copy is replaced, unless that happened within the interval; then
         it is left pending for :meth:`publish_pending`.
+
+        Do not ``update`` rows that the same transaction has inserted. With DuckDB 1.5.5, a lake
+        gives them row ids that rows of other such transactions have, too, and the stages tell rows
+        apart by ``rowid``.
         """
         with self._engine.only_writer():
             with self._engine.connect() as connection:

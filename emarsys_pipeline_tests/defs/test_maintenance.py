@@ -30,11 +30,11 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def lake_settings(
     make_settings: MakeSettings,
-    lake_database: str,
+    postgresql_database: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Settings]:
-    monkeypatch.setenv("TEST_CATALOG", lake_database)
+    monkeypatch.setenv("TEST_CATALOG", postgresql_database)
     settings = make_settings(
         lake={"catalog": "${TEST_CATALOG}", "schema": "kept", "data_path": f"{tmp_path}/lake/"},
         # A moment: everything but the newest state is old.

@@ -17,10 +17,8 @@ def test_a_property_may_be_called_like_a_column_of_ours(warehouse: Warehouse, na
     with warehouse.write() as connection:
         ensure_property_columns(connection, types)
         for number, contact_id in enumerate(["2", "1"]):
-            add_contact(connection, contact_id, phones=[PHONE], number=number)
-            connection.execute(
-                f"update current_contacts set \"{name}\" = 'v' || contact_id"  # noqa: S608 - a column of ours
-            )
+            value = {name: f"v{contact_id}"}
+            add_contact(connection, contact_id, phones=[PHONE], number=number, properties=value)
     stitch_identities(
         warehouse, window(1), stitching=StitchingSettings(), property_types=types, run_id="run"
     )

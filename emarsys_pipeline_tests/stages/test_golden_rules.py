@@ -27,12 +27,12 @@ def family(warehouse: Warehouse) -> Warehouse:
     """One person: two accounts, the second newer and without a city, and a messaging contact."""
     with warehouse.write() as connection:
         ensure_property_columns(connection, TYPES)
-        add_contact(connection, "1", account="shop_de", phones=[PHONE], number=0)
-        add_contact(connection, "2", account="shop_at", phones=[PHONE], number=1)
-        add_platform_contact(connection, "p", phone=PHONE, number=2)
-        connection.execute("update current_contacts set first_name = 'name of ' || contact_id")
-        connection.execute("update current_contacts set city = 'Ulm' where contact_id = '1'")
-        connection.execute("update platform_contacts set first_name = 'name of p'")
+        first = {"first_name": "name of 1", "city": "Ulm"}
+        add_contact(connection, "1", account="shop_de", phones=[PHONE], properties=first)
+        second = {"first_name": "name of 2"}
+        add_contact(connection, "2", account="shop_at", phones=[PHONE], number=1, properties=second)
+        platform = {"first_name": "name of p"}
+        add_platform_contact(connection, "p", phone=PHONE, number=2, properties=platform)
     return warehouse
 
 
@@ -89,8 +89,9 @@ def test_the_order_of_rows_does_not_matter(family: Warehouse) -> None:
     """Many contacts that tie in everything but their ids, stored in two orders."""
     with family.write() as connection:
         for number in range(6):
-            add_contact(connection, f"t{number}", phones=[PHONE], number=1)
-        connection.execute("update current_contacts set city = contact_id, first_name = contact_id")
+            name = f"t{number}"
+            properties = {"city": name, "first_name": name}
+            add_contact(connection, name, phones=[PHONE], number=1, properties=properties)
     seen = []
     for seed in (1, 2):
         with family.write() as connection:
@@ -111,8 +112,7 @@ def test_the_order_of_rows_does_not_matter(family: Warehouse) -> None:
 
 def test_analysts_see_the_sources_of_persons_of_one_contact_too(family: Warehouse) -> None:
     with family.write() as connection:
-        add_contact(connection, "alone", phones=["+49309"], number=0)
-        connection.execute("update current_contacts set city = 'Bonn' where contact_id = 'alone'")
+        add_contact(connection, "alone", phones=["+49309"], properties={"city": "Bonn"})
     stitch(family)
     family.publish_pending(at_once=True)
     with family.read_published(schema="main") as connection:

@@ -27,7 +27,7 @@ ONE = (
 
 
 def test_a_landed_window_is_imported_again_in_full_and_equals_a_fresh_import(
-    sandbox: Sandbox, importer: Importer, tmp_path: Path
+    sandbox: Sandbox, importer: Importer, tmp_path: Path, engine: str
 ) -> None:
     """The first import was by changes; meanwhile Emarsys imported values without telling."""
     importer(0, (READERS,))
@@ -35,7 +35,7 @@ def test_a_landed_window_is_imported_again_in_full_and_equals_a_fresh_import(
     assert landed(importer(1, (READERS,), reconcile_every_days=7)[READERS]).mode == "changes"
     importer.map(1, (READERS,))
     members = members_of(importer.client, READERS)
-    sandbox.import_silently({each: {"1": "Silent"} for each in members[:3]})
+    sandbox.import_silently({each: {"1": f"Silent to a {engine}"} for each in members[:3]})
     sandbox.move_members(READERS, remove=members[-2:])
 
     again = landed(importer(1, (READERS,), in_full=True, reconcile_every_days=7)[READERS])

@@ -31,8 +31,8 @@ NEWEST = (
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """An account that no other test has changed."""
+def sandbox(engine: str) -> Iterator[Sandbox]:  # noqa: ARG001
+    """An account that no other test has changed, nor the same with another engine."""
     with running_sandbox(contacts=120, seed=3) as running:
         yield running
 

@@ -48,13 +48,14 @@ def add_person(
 ) -> None:
     """An Emarsys contact with properties, as mapping leaves it."""
     ensure_property_columns(connection, TYPES)
-    add_contact(connection, contact_id, number=number, phones=phones, emails=emails)
-    for name, value in properties.items():
-        connection.execute(
-            f"update current_contacts set {name} = $value"  # noqa: S608 - a name of the test
-            " where contact_id = $contact_id",
-            {"value": value, "contact_id": contact_id},
-        )
+    add_contact(
+        connection,
+        contact_id,
+        number=number,
+        phones=phones,
+        emails=emails,
+        properties=properties,
+    )
 
 
 def stitch(warehouse: Warehouse, number: int = 0) -> None:

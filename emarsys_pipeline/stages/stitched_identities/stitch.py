@@ -194,8 +194,7 @@ def _assign(stitch: _Stitch, window_start: datetime, *, is_last: bool, is_rewoun
     load_erased(connection, window_start)
     write_members(connection, window_start, stitch.run_id, are_all=not touched_only)
     if touched_only:
-        connection.execute(load_sql(__package__, "keep_quarantined_links.sql"))
-        connection.execute("update quarantined_links set window_start = $window_start", at_window)
+        connection.execute(load_sql(__package__, "keep_quarantined_links.sql"), at_window)
     else:
         connection.execute("delete from quarantined_links")
     connection.execute(load_sql(__package__, "quarantined_links.sql"), at_window)
