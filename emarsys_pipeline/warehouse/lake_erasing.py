@@ -1,7 +1,7 @@
 """Letting nothing remain in a lake of rows that were deleted.
 
-A deleted row of a lake stays in its Parquet file beside a list of what to skip, in the catalogue
-when it was stored there, in the statistics of files and tables, and in every older snapshot.
+A deleted row of a lake stays in its Parquet file beside a list of what to skip, in the statistics of
+files and tables, and in every older snapshot.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,6 @@ from emarsys_pipeline.warehouse.engine import StoredText
 from emarsys_pipeline.warehouse.lake import LakeError, LakeLocation
 from emarsys_pipeline.warehouse.lake_instance import literal
 from emarsys_pipeline.warehouse.sql import load_sql, quote
-
-# More rows than are kept in the catalogue, so that a file is written.
-_ROWS_OF_A_FILE = 10_000
 
 # Everybody who reads the lake waits while its catalogue is written anew.
 LOCK_TIMEOUT_SECONDS = 30
@@ -30,9 +27,8 @@ def forget_history(
     """
     _narrow_statistics(connection, lake, catalogue, schema)
     # DuckLake keeps statistics in memory until a file is written.
-    connection.execute(f"create table {lake}.main.narrowed as from range({_ROWS_OF_A_FILE})")
+    connection.execute(f"create table {lake}.main.narrowed as select 1 as anything")
     connection.execute(f"drop table {lake}.main.narrowed")
-    connection.execute(f"call ducklake_flush_inlined_data('{lake}')")
     connection.execute(f"call ducklake_rewrite_data_files('{lake}', delete_threshold => 0)")
     connection.execute(f"call ducklake_expire_snapshots('{lake}', older_than => now())")
     connection.execute(f"call ducklake_cleanup_old_files('{lake}', cleanup_all => true)")

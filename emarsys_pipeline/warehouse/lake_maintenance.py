@@ -47,7 +47,6 @@ def maintain(
             has ever named: a younger one may be one that is just being written.
     """
     before = look()
-    _call(write, "ducklake_flush_inlined_data($lake)")
     _call(write, "ducklake_rewrite_data_files($lake, delete_threshold => $than)", REWRITE_ABOVE)
     merged = _call(write, "ducklake_merge_adjacent_files($lake)")
     expired = _call(write, "ducklake_expire_snapshots($lake, older_than => $than)", expire_before)
