@@ -3,6 +3,7 @@
 import logging
 import shutil
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,6 +75,15 @@ def file_unless_asked(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     """Keep the engine from tests that do not ask for one and run in between."""
     if "engine" not in request.fixturenames:
         monkeypatch.delenv(LAKE_SERVER, raising=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lakes_let_go() -> Iterator[None]:
+    """Detach the lakes of a module: DuckDB looks into all for a name that it does not know."""
+    yield
+    instance = sys.modules.get("emarsys_pipeline.warehouse.lake_instance")
+    if instance is not None:
+        instance.detach_all()
 
 
 @pytest.fixture(scope="session")

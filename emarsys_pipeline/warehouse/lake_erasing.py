@@ -1,7 +1,7 @@
 """Letting nothing remain in a lake of rows that were deleted.
 
-A deleted row of a lake stays in its Parquet file beside a list of what to skip, in the statistics of
-files and tables, and in every older snapshot.
+A deleted row of a lake stays in its Parquet file beside a list of what to skip, in the
+statistics of files and tables, and in every older snapshot.
 """
 
 from collections.abc import Sequence
