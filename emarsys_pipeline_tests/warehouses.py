@@ -38,6 +38,14 @@ TOLD_APART = (
 _HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "jit": "off"}
 _databases: set[str] = set()
 
+# A value of each type of the tables' columns; the rest are lists.
+_SMALLEST = {
+    **dict.fromkeys(("BIGINT", "DOUBLE", "INTEGER", "UBIGINT"), "0"),
+    "BOOLEAN": "false",
+    "TIMESTAMP WITH TIME ZONE": "'2000-01-01'",
+    "VARCHAR": "''",
+}
+
 
 class Warehouse(warehouse.Warehouse):
     """The warehouse of a folder: a file in it, or a lake of its own with its files there."""
@@ -90,11 +98,29 @@ def running_lake_server() -> Iterator[str]:
         _execute(address, "create database " + TEMPLATE)
         with tempfile.TemporaryDirectory() as folder:
             location = LakeLocation(server.address(TEMPLATE), f"{folder}/")
-            warehouse.Warehouse(location).migrate()
+            lake = warehouse.Warehouse(location)
+            lake.migrate()
+            _let_tables_have_held_rows(lake)
             _detach_all()
             yield address
     finally:
         server.remove()
+
+
+def _let_tables_have_held_rows(lake: warehouse.Warehouse) -> None:
+    """Give each table statistics, without which DuckLake asks again for each column of a join."""
+    with lake.write() as connection:
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where database_name = current_database()"
+        ).fetchall()
+        empty = [name for (name,) in tables if not connection.table(name).fetchone()]
+        for name in empty:
+            columns = connection.table(name).types
+            values = ", ".join(_SMALLEST.get(str(type_), "[]") for type_ in columns)
+            connection.execute(f"insert into {name} values ({values})")  # noqa: S608 - our tables
+    with lake.write() as connection:
+        for name in empty:
+            connection.execute(f"delete from {name}")  # noqa: S608 - our tables
 
 
 def _lake(server: str, directory: Path) -> LakeLocation:
