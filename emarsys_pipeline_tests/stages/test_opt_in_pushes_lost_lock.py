@@ -69,7 +69,7 @@ def test_a_request_is_not_repeated_after_the_lock_is_lost(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox.decide(GRANTED)
-    outbox.sandbox.set_fault("rate_limited", "PUT contact", times=1, wait_seconds=0.1)
+    outbox.sandbox.set_fault("rate_limited", "PUT contact", times=1, wait_seconds=0)
     before = outbox.client.calls
     with monkeypatch.context() as lost:
         lose_at(lost, outbox.warehouse, 4)
