@@ -1,6 +1,6 @@
 """Moving a warehouse from the file of one machine into a lake, each table checked by its hash."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,10 +88,11 @@ def move_file_into_lake(
 
 def _copy(connection: duckdb.DuckDBPyConnection, tell: Callable[[str], None]) -> Moved:
     lake = str(connection.execute("select current_database()").fetchall()[0][0])
-    tables = [table for table in _columns(connection, _SOURCE) if table != _RECORDS]
-    _add_columns(connection, lake)
-    wanted = {table: _content(connection, _SOURCE, table, lake) for table in tables}
-    found = {table: _content(connection, lake, table, lake) for table in tables}
+    columns = _columns(connection, _SOURCE)
+    _add_columns(connection, lake, columns)
+    del columns[_RECORDS]
+    wanted = _contents(connection, _SOURCE, columns)
+    found = _contents(connection, lake, columns)
     rows = {table: content.rows for table, content in wanted.items()}
     if found == wanted:
         return Moved(is_new=False, rows=rows)
@@ -101,12 +102,12 @@ def _copy(connection: duckdb.DuckDBPyConnection, tell: Callable[[str], None]) ->
             f"the lake holds other rows than the file, for example in {filled[0]}: it is in use "
             "already. To move the file nevertheless, name another schema_name in lake"
         )
-    for table in tables:
+    for table in columns:
         tell(table)
         connection.execute(
             f"insert into {lake}.main.{quote(table)} by name from {_SOURCE}.main.{quote(table)}"
         )
-        content = _content(connection, lake, table, lake)
+        content = _content(connection, lake, table, columns[table])
         if content != wanted[table]:
             raise MoveRefusedError(
                 f"{table} has {content.rows} rows in the lake and {wanted[table].rows} in the "
@@ -128,10 +129,12 @@ def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, 
     return found
 
 
-def _add_columns(connection: duckdb.DuckDBPyConnection, lake: str) -> None:
+def _add_columns(
+    connection: duckdb.DuckDBPyConnection, lake: str, wanted: Mapping[str, Mapping[str, str]]
+) -> None:
     """Give the lake the columns that came with the settings of the file."""
     present = _columns(connection, lake)
-    for table, columns in _columns(connection, _SOURCE).items():
+    for table, columns in wanted.items():
         for column, data_type in columns.items():
             if column not in present[table]:
                 connection.execute(
@@ -139,10 +142,17 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, lake: str) -> None:
                 )
 
 
+def _contents(
+    connection: duckdb.DuckDBPyConnection, database: str, tables: Mapping[str, Iterable[str]]
+) -> dict[str, TableContent]:
+    return {table: _content(connection, database, table, names) for table, names in tables.items()}
+
+
 def _content(
-    connection: duckdb.DuckDBPyConnection, database: str, table: str, lake: str
+    connection: duckdb.DuckDBPyConnection, database: str, table: str, names: Iterable[str]
 ) -> TableContent:
-    columns = ", ".join(map(quote, sorted(_columns(connection, lake)[table])))
+    # The order of columns is that of their addition, which may differ.
+    columns = ", ".join(map(quote, sorted(names)))
     ((rows, digest),) = connection.execute(
         f"select count(*), coalesce(sum(hash({columns})::hugeint), 0)::varchar"  # noqa: S608
         f" from {database}.main.{quote(table)}"
