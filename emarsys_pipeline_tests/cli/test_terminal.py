@@ -198,7 +198,7 @@ def test_export_replaces_a_view_in_one_step_and_nothing_else(folder: Path) -> No
 
 
 def test_an_interrupted_load_can_be_repeated(folder: Path) -> None:
-    rows = 200_000
+    rows = 100_000
     file = folder / "decisions.csv"
     with file.open("w") as out:
         out.write("event_id,phone,channel,status,occurred_at\n")
