@@ -6,13 +6,9 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import requests
 
 from emarsys_pipeline.sandbox.process import Sandbox
 from emarsys_pipeline_tests.bring_up.machine import Machine
@@ -20,6 +16,7 @@ from emarsys_pipeline_tests.bring_up.page import Command, commands
 from emarsys_pipeline_tests.bring_up.servers import Servers, free_port
 from emarsys_pipeline_tests.bring_up.units import read_environment
 from emarsys_pipeline_tests.docs.pages import ROOT
+from emarsys_pipeline_tests.running_dagster import RunningDagster
 
 ENVIRONMENT = "/etc/emarsys-pipeline/environment"
 SETTINGS = "/etc/emarsys-pipeline/emarsys_pipeline.yaml"
@@ -28,11 +25,9 @@ PLATFORM_SECRET = "secret-of-the-messaging-platform"
 INSTALLING = ("python3 -m venv ", "/opt/emarsys-pipeline/bin/pip ")
 OF_THE_SYSTEM = ("apt-get ", "adduser ")
 
-Found = TypeVar("Found")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Deployment(RunningDagster):
     """A running deployment on one machine."""
 
     machine: Machine
@@ -40,25 +35,14 @@ class Deployment:
     ui_url: str
     webhooks_url: str
 
-    def query(self, query: str, **variables: object) -> Any:
-        """The data of a GraphQL query to the webserver."""
-        reply = requests.post(
-            f"{self.ui_url}/graphql", json={"query": query, "variables": variables}, timeout=60
-        )
-        reply.raise_for_status()
-        answer = reply.json()
-        assert "errors" not in answer, answer
-        return answer["data"]
+    @property
+    def address(self) -> str:
+        """The webserver's."""
+        return self.ui_url
 
-    def wait_for(self, what: str, look: Callable[[], Found | None], *, seconds: float) -> Found:
-        """Look again and again until there is something to see."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = look()
-            if found:
-                return found
-            time.sleep(0.5)
-        raise AssertionError(f"no {what} in {seconds:g} s; the logs:\n{self.machine.logs()}")
+    def logs(self) -> str:
+        """What the services wrote."""
+        return self.machine.logs()
 
     def run_on_machine(self, *arguments: str) -> str:
         """What our command prints there, with the environment of the services."""

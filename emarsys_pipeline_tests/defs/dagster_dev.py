@@ -5,50 +5,40 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import dagster as dg
 import requests
 
+from emarsys_pipeline_tests.running_dagster import RunningDagster
+
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 30.0
 
-Found = TypeVar("Found")
-
 
 @dataclass(frozen=True, slots=True)
-class DagsterDev:
+class DagsterDev(RunningDagster):
     """Where the running Dagster answers."""
 
     url: str
     process: "subprocess.Popen[bytes]"
     log: Path
 
-    def query(self, query: str, **variables: object) -> Any:
-        """The data of a GraphQL query."""
-        reply = requests.post(
-            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30
-        )
-        reply.raise_for_status()
-        answer = reply.json()
-        assert "errors" not in answer, answer
-        return answer["data"]
+    @property
+    def address(self) -> str:
+        """The webserver's."""
+        return self.url
 
-    def wait_for(self, what: str, look: Callable[[], Found | None], *, seconds: float) -> Found:
-        """Look again and again until there is something to see."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = look()
-            if found:
-                return found
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.5)
-        raise AssertionError(f"no {what} in {seconds} s; the log:\n{self.log.read_text()[-5000:]}")
+    def logs(self) -> str:
+        """The end of what all of it wrote."""
+        return self.log.read_text()[-5000:]
+
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
 
     def is_up(self) -> bool:
         """Whether the webserver answers."""
