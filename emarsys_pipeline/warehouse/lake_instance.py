@@ -106,6 +106,7 @@ def _instance() -> _Instance:
     connection = duckdb.connect(":memory:", config=CONFIG)
     load_extensions(connection)
     connection.execute(f"set ducklake_max_retry_count = {RETRIES}")
+    # Files of a lake are never changed.
     connection.execute("set parquet_metadata_cache = true")
     _current[:] = [_Instance(connection, os.getpid())]
     return _current[0]
