@@ -9,7 +9,7 @@ from emarsys_pipeline_tests.drills.disturbances import NAMED_KILLS, NAMES, NAMES
 from emarsys_pipeline_tests.drills.worker import POINTS_OF_FILE, POINTS_OF_LAKE
 from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
 
-ROUNDS, PEOPLE = 3, 12
+ROUNDS, PEOPLE = 2, 12
 # Enough for what a fault usually needs to meet a request; many rounds hold one that meets none.
 PATIENCE_SECONDS = 8.0
 FILE, LAKE = (tuple(POINTS_OF_FILE), NAMES), (tuple(POINTS_OF_LAKE), NAMES_OF_LAKE)
