@@ -152,12 +152,12 @@ def test_schedule_sensors_and_automation_carry_data_to_emarsys_by_themselves(
         dagster.wait_for(
             "import by the schedule",
             lambda: runs("schedule", "segment_import_schedule", "raw_segment_exports"),
-            seconds=90,
+            seconds=180,
         )
         dagster.wait_for(
             "derivation after stitching",
             lambda: runs("sensor", "stage_automation", "opt_in_deltas"),
-            seconds=60,
+            seconds=180,
         )
 
         stats = dagster.query(PARTITIONS, asset=["mapped_contacts"])["assetNodeOrError"]

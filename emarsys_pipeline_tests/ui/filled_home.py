@@ -97,7 +97,7 @@ def filled_home(folder: Path, *, has_failure: bool) -> Iterator[FilledHome]:
                 windows, run_id = _fill(settings, instance, sandbox, has_failure=has_failure)
         with running_dagster(home, environment) as dagster:
             # The sensor finds messages that it has not seen; pages stand still after its run.
-            dagster.wait_for("the sensor's run", lambda: _sensor_has_run(dagster), seconds=60)
+            dagster.wait_for("the sensor's run", lambda: _sensor_has_run(dagster), seconds=180)
             yield FilledHome(dagster, windows, run_id)
 
 
