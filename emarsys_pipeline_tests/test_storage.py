@@ -1,6 +1,7 @@
 """The same settings with and without a lake: what is opened, and that one step makes it all."""
 
 import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -47,6 +48,17 @@ def test_who_comes_before_that_step_is_told_of_it(settings: Settings) -> None:
         warehouse.prepare()
     with storage.open_inbox(settings) as inbox, pytest.raises(DatabaseError, match="migrate"):
         inbox.last_sequence()
+
+
+def test_files_that_cannot_be_read_are_told_before_a_run(settings: Settings) -> None:
+    from emarsys_pipeline.warehouse.lake_instance import detach_all  # only here: an extra
+
+    storage.deploy(settings)
+    storage.open_warehouse(settings).examine()
+    detach_all()
+    shutil.rmtree(settings.home.parent / "lake")
+    with pytest.raises(LakeError, match="cannot be read: see that they are there"):
+        storage.open_warehouse(settings).examine()
 
 
 def test_a_lake_that_is_not_reached_is_no_hindrance_to_others(

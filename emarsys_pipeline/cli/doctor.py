@@ -1,4 +1,4 @@
-"""``emarsys-pipeline doctor``: whether the configured accounts are ready."""
+"""``emarsys-pipeline doctor``: whether the warehouse and the configured accounts are ready."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,7 +10,7 @@ from emarsys_pipeline.cli.options import AsJson, Config
 from emarsys_pipeline.cli.terminal import working
 from emarsys_pipeline.doctor import AccountReport, examine_account
 from emarsys_pipeline.settings import load_settings
-from emarsys_pipeline.storage import rate_limits
+from emarsys_pipeline.storage import open_warehouse, rate_limits
 
 Account = Annotated[
     str | None,
@@ -23,12 +23,15 @@ def doctor(*, account: Account = None, config: Config = None, as_json: AsJson = 
 
     Looks at sign-in, clock, rate limit, permissions, segments and the field mapping. Never writes
     to Emarsys: permissions to write are not probed. Exit code 1 when there is an error; warnings
-    alone, among them the days left of WSSE, leave it at 0.
+    alone, among them the days left of WSSE, leave it at 0. A lake that cannot be used is an error
+    before all others.
 
     Example: **emarsys-pipeline doctor --json**
     """
     settings = load_settings(config)
     accounts = settings.accounts if account is None else (settings.account(account),)
+    with working("looking at the warehouse"):
+        open_warehouse(settings).examine()
     reports = []
     for each in accounts:
         with working(f"examining the account {each.name}"):

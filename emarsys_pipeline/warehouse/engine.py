@@ -114,6 +114,9 @@ class Engine(Protocol):
     def prepare(self) -> None:
         """What a run does before it uses the tables: migrate, or see that somebody has."""
 
+    def examine(self) -> None:
+        """See whether runs would find what they need; changes nothing and waits for nobody."""
+
     def before_commit(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Called in a transaction that is complete, right before it commits."""
 

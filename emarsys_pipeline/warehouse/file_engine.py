@@ -93,6 +93,9 @@ class FileEngine:
         """Migrate: whoever runs first on this machine makes the file."""
         self.migrate()
 
+    def examine(self) -> None:
+        """Nothing: whoever runs first on this machine makes the file."""
+
     def before_commit(self, connection: duckdb.DuckDBPyConnection) -> None:  # noqa: ARG002
         """Note that there is something to publish, so that a kill after the commit is seen."""
         self._published.mark_pending()

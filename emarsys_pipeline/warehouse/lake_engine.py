@@ -95,16 +95,25 @@ class LakeEngine:
 
     def prepare(self) -> None:
         """See that the deploy step has made the schema that this package needs."""
-        if self._is_ready:
-            return
-        with self.connect() as connection:
-            lacking = migrate.missing_migrations(connection)
+        if not self._is_ready:
+            self.examine()
+        self._is_ready = True
+
+    def examine(self) -> None:
+        """Sign in to PostgreSQL, and read from the data path which migrations were applied."""
+        try:
+            with self.connect() as connection:
+                lacking = migrate.missing_migrations(connection)
+        except duckdb.Error as error:
+            raise LakeError(
+                f"the files at {self._location.data_path} cannot be read: see that they are there, "
+                f"and that the store's address and keys are right ({type(error).__name__})"
+            ) from None
         if lacking:
             raise LakeError(
                 f"the lake's schema lacks {lacking[0]}: run emarsys-pipeline migrate once, with "
                 "the version that the workers have"
             )
-        self._is_ready = True
 
     def before_commit(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Add new properties to the analysts' views, and make sure that nobody else may write."""

@@ -46,6 +46,17 @@ class Warehouse:
         """
         self._engine.prepare()
 
+    def examine(self) -> None:
+        """See whether runs would find what they need; changes nothing and waits for nobody.
+
+        A file needs nothing: who comes first makes it.
+
+        Raises:
+            LakeError: the lake cannot be reached or read, is not made, or its schema is older than
+                this package.
+        """
+        self._engine.examine()
+
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction: committed when the block ends, rolled back when it raises.

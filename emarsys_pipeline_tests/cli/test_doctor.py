@@ -12,6 +12,7 @@ from emarsys_pipeline.emarsys import RetrySettings
 from emarsys_pipeline.sandbox.process import Sandbox, running_sandbox
 from emarsys_pipeline.settings import load_settings
 from emarsys_pipeline_tests.cli.running import Ran, Run, make_run, write_settings
+from emarsys_pipeline_tests.requirements import POSTGRESQL, needs
 
 # As the documentation of a widely used connector lists them for its API user.
 PERMISSIONS_OF_A_CONNECTOR = {
@@ -268,3 +269,26 @@ def test_one_account_may_be_chosen(run: Run) -> None:
     assert run("doctor", "--account", "shop_de", "--json").exit_code == 0
     ran = run("doctor", "--account", "shop_at")
     assert (ran.exit_code, "there is no account shop_at" in ran.errors) == (1, True)
+
+
+@needs(POSTGRESQL)
+@pytest.mark.parametrize(
+    ("catalog", "remedy"),
+    [
+        ("{database}", "there is no lake yet: run emarsys-pipeline migrate once"),
+        ("host={folder} dbname=lake", "see that PostgreSQL runs"),
+    ],
+)
+def test_a_lake_that_cannot_be_used_is_told_before_accounts_are_asked(
+    catalog: str,
+    remedy: str,
+    lake_settings: Path,
+    postgresql_database: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = catalog.format(database=postgresql_database, folder=lake_settings.parent)
+    monkeypatch.setenv("TEST_CATALOG", address)
+    ran = make_run(capsys, monkeypatch)("doctor", "--config", str(lake_settings), "--json")
+    assert (ran.exit_code, ran.output) == (1, "")
+    assert remedy in " ".join(ran.errors.split())
