@@ -197,7 +197,7 @@ class PermissionMissingError(ReplyError):
 class RateLimitedError(ReplyError):
     """Too many requests (HTTP 429); ``wait_seconds`` until the server's reset."""
 
-    default_remedy = "Wait until the limit is reset; share one rate limit file among all processes."
+    default_remedy = "Wait until the limit is reset; run all processes with the same settings file."
     default_is_retryable = True
 
     def __init__(
