@@ -57,7 +57,7 @@ def test_files_that_cannot_be_read_are_told_before_a_run(settings: Settings) -> 
     storage.open_warehouse(settings).examine()
     detach_all()
     shutil.rmtree(settings.home.parent / "lake")
-    with pytest.raises(LakeError, match="cannot be read: see that they are there"):
+    with pytest.raises(LakeError, match="the lake cannot be read: see that PostgreSQL runs"):
         storage.open_warehouse(settings).examine()
 
 

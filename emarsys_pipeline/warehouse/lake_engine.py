@@ -106,8 +106,9 @@ class LakeEngine:
                 lacking = migrate.missing_migrations(connection)
         except duckdb.Error as error:
             raise LakeError(
-                f"the files at {self._location.data_path} cannot be read: see that they are there, "
-                f"and that the store's address and keys are right ({type(error).__name__})"
+                "the lake cannot be read: see that PostgreSQL runs, that the files at "
+                f"{self._location.data_path} are there, and that the store's address and keys are "
+                f"right ({type(error).__name__})"
             ) from None
         if lacking:
             raise LakeError(
