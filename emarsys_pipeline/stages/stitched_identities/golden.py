@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -12,6 +12,19 @@ from emarsys_pipeline.warehouse import load_sql, quote
 # Properties that the messaging side knows as well, by the name that it is mapped under.
 PLATFORM_PROPERTIES = ("first_name", "last_name")
 
+
+class GoldenSources(NamedTuple):
+    """Names of tables: the members of identities, now and before, and their values."""
+
+    members: str
+    present_members: str
+    contacts: str
+    platform_records: str
+
+
+EVERYTHING = GoldenSources(
+    "identity_members", "identity_members", "current_contacts", "platform_records"
+)
 _TEMPORARY = ("golden_candidates", "golden_held", "golden_members", "touched")
 
 
@@ -22,7 +35,7 @@ def write_golden_records(
     *,
     rules: GoldenRecordSettings,
     rebuild: bool,
-    present_members: Literal["identity_members", "present_members"] = "identity_members",
+    sources: GoldenSources,
 ) -> None:
     """Write ``identities`` for those whose members or member values changed in the window.
 
@@ -38,8 +51,8 @@ def write_golden_records(
         property_types: the DuckDB type of each property.
         rules: which contact's value wins.
         rebuild: write all identities anew instead of those that the window touched, which
-            changed_records and changed_members tell; newest_platform_contacts is of the window.
-        present_members: the table that has the changed records with their identities.
+            changed_records and changed_members tell.
+        sources: the tables that have the touched identities, or all.
     """
     at_window = {"window_start": window_start}
     ((is_first,),) = connection.execute("select count(*) <= 1 from identity_stitches").fetchall()
@@ -50,7 +63,9 @@ def write_golden_records(
         connection.execute("delete from identity_property_sources")
     else:
         connection.execute(
-            load_sql(__package__, "touched_identities.sql", present_members=present_members),
+            load_sql(
+                __package__, "touched_identities.sql", present_members=sources.present_members
+            ),
             at_window,
         )
         touched = "where identity_id in (select identity_id from touched)"
@@ -66,6 +81,7 @@ def write_golden_records(
             __package__,
             "golden_members.sql",
             view_or_table=view_or_table,
+            members=sources.members,
             is_several="touched.is_several"
             if rebuild
             else "count(*) over (partition by members.identity_id) > 1",
@@ -77,6 +93,8 @@ def write_golden_records(
             __package__,
             "golden_held.sql",
             view_or_table=view_or_table,
+            contacts=sources.contacts,
+            platform_records=sources.platform_records,
             emarsys_values="".join(f", contacts.{quote(name)}" for name in names),
             platform_values="".join(
                 f", {_platform_value(name)}::{property_types[name]} as {quote(name)}"

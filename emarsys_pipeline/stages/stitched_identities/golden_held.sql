@@ -1,7 +1,6 @@
--- Reads golden_members, current_contacts, newest_platform_contacts and platform_contacts; makes
--- golden_held, one row per
--- contact of the touched identities with its values. Columns that are not in the result begin with an
--- underscore, as no property does.
+-- Reads golden_members, {{ contacts }}, {{ platform_records }} and platform_contacts; makes golden_held,
+-- one row per contact of the touched identities with its values. Columns that are not in the result begin
+-- with an underscore, as no property does.
 create temp {{ view_or_table }} golden_held as
 select
     members.identity_id,
@@ -17,7 +16,7 @@ select
     contacts.email_addresses
     {{ emarsys_values }}
 from golden_members as members
-inner join current_contacts as contacts
+inner join {{ contacts }} as contacts
     on contacts.account = members.account and contacts.contact_id = members.contact_id
 where members.source = 'emarsys'
 union all by name
@@ -35,6 +34,6 @@ select
     [address for address in [contacts.email_address] if address is not null] as email_addresses
     {{ platform_values }}
 from golden_members as members
-inner join newest_platform_contacts as contacts on contacts.contact_id = members.contact_id
+inner join {{ platform_records }} as contacts on contacts.contact_id = members.contact_id
 inner join platform_contacts as messages on messages.rowid = contacts.message_key
 where members.source = 'platform';

@@ -1,4 +1,4 @@
--- Reads identity_members and touched; makes golden_members, one row per member of a touched identity.
+-- Reads {{ members }} and touched; makes golden_members, one row per member of a touched identity.
 create temp {{ view_or_table }} golden_members as
 select
     members.identity_id,
@@ -8,5 +8,5 @@ select
     members.first_window_start,
     touched.window_start as touched_at,
     {{ is_several }} as is_several
-from identity_members as members
+from {{ members }} as members
 inner join touched on touched.identity_id = members.identity_id;

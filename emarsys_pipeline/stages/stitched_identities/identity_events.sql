@@ -1,4 +1,4 @@
--- Reads changed_members, identity_members, linked_records, records, record_identifiers,
+-- Reads changed_members, {{ members }}, linked_records, records, record_identifiers,
 -- shared_identifiers, held_identifiers, former_identifiers and changed_records; writes
 -- identity_events, one row per pair of identities between which records moved: a merge when the
 -- identity they left has ended, else a split.
@@ -19,7 +19,7 @@ with moved as (
 
 staying_members as materialized (
     select members.source, members.account, members.contact_id, members.identity_id
-    from identity_members as members
+    from {{ members }} as members
     semi join moved on moved.identity_id = members.identity_id
 ),
 

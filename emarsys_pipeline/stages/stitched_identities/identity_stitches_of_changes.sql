@@ -25,7 +25,7 @@ gains as (
 
 present as (
     select identity_id, count(*) as records
-    from identity_members
+    from members_now
     where identity_id in (select gains.identity_id from gains)
     group by identity_id
 ),

@@ -30,7 +30,8 @@ def write_members(
         window_start: the window.
         run_id: written beside the rows.
         are_all: assigned_records are all there are, so a member that is not among them is gone.
-            Else present_members has the assignments that they may replace.
+            Else members_around has the assignments that they may replace, and members_now is
+            made, the members of all components in which something changed.
     """
     at_window = {"window_start": window_start}
     parameters = {**at_window, "run_id": run_id}
@@ -40,14 +41,18 @@ def write_members(
             connection.execute(load_sql(__package__, "first_members.sql"), parameters)
         return
     every = "(select rowid as member_key, * from identity_members)"
-    present_members = every if are_all else "present_members"
+    present_members = every if are_all else "members_around"
     connection.execute(
         load_sql(__package__, "changed_members.sql", present_members=present_members)
     )
     if are_all:
         _remove_gone(connection, known)
     connection.execute(load_sql(__package__, "write_members.sql"), parameters)
-    connection.execute(load_sql(__package__, "identity_events.sql"), {"window_start": window_start})
+    members = "identity_members"
+    if not are_all:
+        connection.execute(load_sql(__package__, "members_now.sql"))
+        members = "members_now"
+    connection.execute(load_sql(__package__, "identity_events.sql", members=members), at_window)
 
 
 def _remove_gone(connection: duckdb.DuckDBPyConnection, known: int) -> None:

@@ -14,20 +14,22 @@ count for how many hold the identifier and for how many identities, and are not 
 import duckdb
 
 from emarsys_pipeline.settings import StitchingSettings
+from emarsys_pipeline.stages.stitched_identities.quarantine import TOO_LARGE
 from emarsys_pipeline.warehouse import load_sql
 
 TEMPORARY = (
+    "looked_up_holders",
     "touched_holders",
     "decided_records",
-    "reopening_members",
+    "looked_up_members",
     "reopening_records",
-    "reopened_members",
-    "present_members",
+    "reopening_components",
+    "members_around",
     "narrowed_keys",
-    "narrowed_emarsys_records",
-    "narrowed_platform_records",
+    "looked_up_keys",
+    "looked_up_contacts",
+    "looked_up_platform_records",
     "narrowed_pairs",
-    "neighbours",
     "former_identities",
 )
 
@@ -36,9 +38,11 @@ def narrow_records(connection: duckdb.DuckDBPyConnection, stitching: StitchingSe
     """Narrow records and held_identifiers, and make ``record_identifiers`` of them and neighbours.
 
     Makes ``narrowed_pairs``, one row per holder of any identifier of these records,
-    ``former_identities``, the identity that each of them had in the window before, and
-    ``present_members``, the assignments that this stitch may change or that changed records have.
+    ``former_identities``, the identity that each of them had in the window before,
+    ``members_around``, the assignments that this stitch may change or that changed records have,
+    and ``looked_up_contacts`` and ``looked_up_platform_records``, the records of all these.
     """
+    connection.execute(load_sql(__package__, "looked_up_holders.sql"), {"too_large": TOO_LARGE})
     connection.execute(
         load_sql(__package__, "reopening_records.sql"),
         {"max_records": stitching.max_contacts_per_identifier},

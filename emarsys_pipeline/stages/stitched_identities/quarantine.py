@@ -8,6 +8,9 @@ from emarsys_pipeline.stages.stitched_identities.ledger import (
     Identifier,
 )
 
+TOO_LARGE = "the identity would be too large"
+"""Why an identifier is held back whose records are all in one component, which was too large."""
+
 
 def contacts_held_back(
     connection: duckdb.DuckDBPyConnection, identifier: Identifier

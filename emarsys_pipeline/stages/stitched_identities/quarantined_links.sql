@@ -10,7 +10,7 @@ select
     case
         when shared.is_blocked then blocked.reason
         when not shared.is_link then 'held by too many records'
-        else 'the identity would be too large'
+        else $too_large
     end as reason,
     null as source,
     null as account,

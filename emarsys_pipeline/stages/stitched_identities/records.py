@@ -6,38 +6,42 @@ import duckdb
 
 from emarsys_pipeline.warehouse import load_sql
 
-_CURRENT = (
-    "create temp view emarsys_records as select rowid as record_key, account, contact_id,"
-    " first_window_start, phone_numbers, email_addresses from current_contacts"
-)
-_HISTORIC = (
-    "create temp view emarsys_records as select rowid as record_key, account, contact_id,"
-    " first_window_start, phone_numbers, email_addresses from historic_records"
-)
-_PLATFORM = (
-    "create temp view platform_records as select -1 - rowid as record_key, *"
-    " from newest_platform_contacts"
+_CONTACTS = "create temp view contacts_at_window as select rowid as record_key, * from "
+_EMARSYS = (
+    "create temp view emarsys_records as select record_key, account, contact_id,"
+    " first_window_start, phone_numbers, email_addresses from contacts_at_window"
 )
 
 
-def load_records(connection: duckdb.DuckDBPyConnection, window_start: datetime) -> None:
+def load_records(connection: duckdb.DuckDBPyConnection, window_start: datetime) -> bool:
     """Make ``records`` and ``held_identifiers`` as they were at the end of a window.
 
     Contacts that left every segment stay with their last identifiers, so that leaving does not
     change who a person is.
+
+    Returns:
+        Whether no window after it has been mapped, so that current_contacts is of this window.
     """
     at_window = {"window_start": window_start}
     ((newest,),) = connection.execute("select max(window_start) from mapped_contacts").fetchall()
-    if newest is None or newest <= window_start:
-        connection.execute(_CURRENT)
+    is_newest = newest is None or newest <= window_start
+    if is_newest:
+        connection.execute(_CONTACTS + "current_contacts")
     else:
         query = load_sql(__package__, "emarsys_at_window.sql", only="")
         connection.execute("create temp table historic_records as\n" + query, at_window)
-        connection.execute(_HISTORIC)
-    query = load_sql(__package__, "platform_at_window.sql", only="")
-    connection.execute("create temp table newest_platform_contacts as\n" + query, at_window)
-    connection.execute(_PLATFORM)
+        connection.execute(_CONTACTS + "historic_records")
+    connection.execute(_EMARSYS)
+    connection.execute(load_sql(__package__, "set_aside_messages.sql"), at_window)
+    query = load_sql(
+        __package__,
+        "platform_at_window.sql",
+        only="semi join set_aside_messages as aside on aside.message_key = platform_contacts.rowid",
+    )
+    connection.execute("create temp table repeated_platform_contacts as\n" + query, at_window)
+    connection.execute(load_sql(__package__, "platform_records.sql"))
     connection.execute(load_sql(__package__, "records.sql", of=""))
+    return is_newest
 
 
 def load_changes(

@@ -1,13 +1,13 @@
--- Reads pair_changes, changed_records, held_identifiers, released_identifiers, blocked_identifiers,
--- active_decisions, erased_members and identity_members; makes two tables. reopening_members has one row
--- per member that may matter: a record that changed, was erased, that somebody decided about, or that
--- holds an identifier whose holders changed. reopening_records has one row per record whose component is
--- to be stitched again: it is new or holds other identifiers, holds an identifier whose holders changed
--- and which links or did in the window before, or somebody decided about it.
+-- Reads looked_up_holders, pair_changes, changed_records, released_identifiers, blocked_identifiers,
+-- active_decisions, erased_members and identity_members; makes two tables. looked_up_members has one row
+-- per member that may matter: a record that changed, was erased, that somebody decided about, or that is
+-- among looked_up_holders. reopening_records has one row per record whose component is to be stitched
+-- again: it is new or holds other identifiers, holds an identifier whose holders changed and which links or
+-- did in the window before, or somebody decided about it.
 create temp table touched_holders as
-select held.source, held.account, held.contact_id, held.kind, held.value
-from held_identifiers as held
-semi join pair_changes as touched on touched.kind = held.kind and touched.value = held.value;
+select holders.*
+from looked_up_holders as holders
+semi join pair_changes as touched on touched.kind = holders.kind and touched.value = holders.value;
 
 create temp table decided_records as
 select source, account, contact_id
@@ -18,7 +18,7 @@ select other_source as source, other_account as account, other_contact_id as con
 from active_decisions
 where other_contact_id is not null;
 
-create temp table reopening_members as
+create temp table looked_up_members as
 select members.rowid as member_key, members.*
 from identity_members as members
 semi join (
@@ -26,12 +26,12 @@ semi join (
     union
     select source, account, contact_id from pair_changes
     union
-    select source, account, contact_id from touched_holders
+    select source, account, contact_id from looked_up_holders
     union
     select source, account, contact_id from decided_records
     union
     select source, account, member_id as contact_id from erased_members
-) as looked_at using (source, account, contact_id);
+) as looked_for using (source, account, contact_id);
 
 create temp table reopening_records as
 with present as (
@@ -70,6 +70,6 @@ semi join linking using (kind, value)
 union
 select source, account, contact_id
 from changed_records
-anti join reopening_members using (source, account, contact_id)
+anti join looked_up_members using (source, account, contact_id)
 union
 select source, account, contact_id from decided_records;

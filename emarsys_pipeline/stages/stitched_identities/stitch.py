@@ -30,7 +30,11 @@ from emarsys_pipeline.stages.stitched_identities.continuity import (
     previous_stitch,
 )
 from emarsys_pipeline.stages.stitched_identities.decided import load_decisions
-from emarsys_pipeline.stages.stitched_identities.golden import write_golden_records
+from emarsys_pipeline.stages.stitched_identities.golden import (
+    EVERYTHING,
+    GoldenSources,
+    write_golden_records,
+)
 from emarsys_pipeline.stages.stitched_identities.identity_map import (
     map_loaded_records,
     map_records,
@@ -40,6 +44,7 @@ from emarsys_pipeline.stages.stitched_identities.members import (
     rewind_members,
     write_members,
 )
+from emarsys_pipeline.stages.stitched_identities.quarantine import TOO_LARGE
 from emarsys_pipeline.stages.stitched_identities.records import load_changes, load_records
 from emarsys_pipeline.stages.stitched_identities.temporary import (
     drop_temporary,
@@ -164,23 +169,23 @@ def _stitch_next(
             stitch.property_types,
             rules=stitch.stitching.golden_records,
             rebuild=not how.is_refresh,
-            present_members="present_members" if how.touched_only else "identity_members",
+            sources=how.golden_sources,
         )
     drop_temporary(connection)
 
 
 class _How(NamedTuple):
-    """Whether the stitch before was built on, and whether only touched records were linked."""
+    """Whether the stitch before was built on, and where the golden records find their values."""
 
     is_refresh: bool
-    touched_only: bool
+    golden_sources: GoldenSources
 
 
 def _assign(stitch: _Stitch, window_start: datetime, *, is_last: bool, is_rewound: bool) -> _How:
     """Write all but the golden records, with arguments as for :func:`_stitch_next`."""
     connection = stitch.connection
     at_window = {"window_start": window_start}
-    load_records(connection, window_start)
+    is_newest = load_records(connection, window_start)
     load_decisions(connection, window_start, stitch.stitching)
     guards = guards_of(connection, stitch.stitching, stitch.property_types)
     previous = previous_stitch(connection, guards)
@@ -197,7 +202,9 @@ def _assign(stitch: _Stitch, window_start: datetime, *, is_last: bool, is_rewoun
         connection.execute(load_sql(__package__, "keep_quarantined_links.sql"), at_window)
     else:
         connection.execute("delete from quarantined_links")
-    connection.execute(load_sql(__package__, "quarantined_links.sql"), at_window)
+    connection.execute(
+        load_sql(__package__, "quarantined_links.sql"), {**at_window, "too_large": TOO_LARGE}
+    )
     facts: dict[str, object] = {
         **at_window,
         "run_id": stitch.run_id,
@@ -223,7 +230,15 @@ def _assign(stitch: _Stitch, window_start: datetime, *, is_last: bool, is_rewoun
         connection.execute("delete from identity_identifiers")
         with one_thread(connection):
             connection.execute(load_sql(__package__, "identity_identifiers.sql"))
-    return _How(is_refresh, touched_only)
+    return _How(is_refresh, _golden_sources(touched_only=touched_only, is_newest=is_newest))
+
+
+def _golden_sources(*, touched_only: bool, is_newest: bool) -> GoldenSources:
+    """Golden records are of the newest values, also when an earlier window is stitched."""
+    if not touched_only:
+        return EVERYTHING
+    contacts = "looked_up_contacts" if is_newest else EVERYTHING.contacts
+    return GoldenSources("members_now", "members_around", contacts, "looked_up_platform_records")
 
 
 def _can_narrow(*, is_refresh: bool) -> bool:
