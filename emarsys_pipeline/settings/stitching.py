@@ -74,11 +74,19 @@ class GoldenRecordSettings(PropertyRule):
 class StitchingSettings(Section):
     """What keeps records of different persons apart."""
 
-    mode: Literal["full", "incremental"] = Field(
-        default="full",
+    mode: Literal["incremental", "full"] = Field(
+        default="incremental",
         description=(
-            "full or incremental: whether a window links all records anew, or those that its "
-            "changes touch, which gives the same identities for less work"
+            "incremental or full: whether a window links the records anew that its changes touch, "
+            "or all, which gives the same identities for more work"
+        ),
+    )
+    full_every_days: int = Field(
+        default=7,
+        ge=0,
+        description=(
+            "in the mode incremental all records are linked anew this often, to see that nothing "
+            "was missed; 0: only when there is nothing to build on"
         ),
     )
     blocked_identifiers: tuple[str, ...] = Field(

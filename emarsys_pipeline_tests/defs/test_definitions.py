@@ -245,6 +245,7 @@ def test_every_check_is_described_and_blocks_only_where_damage_would_spread(
         "consent_events:statuses_understood": False,
         "stitched_identities:every_segment_landed": False,
         "stitched_identities:merges_as_usual": False,
+        "stitched_identities:nothing_missed": False,
         "stitched_identities:one_identity_per_contact": True,
         "stitched_identities:largest_identity_within_cap": False,
         "opt_in_deltas:one_row_per_delta": True,

@@ -2,9 +2,10 @@
 
 import pytest
 
-from emarsys_pipeline.defs.identities.checks import merges_as_usual
+from emarsys_pipeline.defs.identities.checks import merges_as_usual, nothing_missed
 from emarsys_pipeline.defs.identities.report import identity_report
 from emarsys_pipeline.settings import StitchingSettings
+from emarsys_pipeline.stages.stitched_identities import IdentitiesStitched
 from emarsys_pipeline_tests.builders import add_contact, window
 from emarsys_pipeline_tests.stages.test_identity_decisions import (
     add_conflict,
@@ -74,3 +75,33 @@ def test_a_jump_in_merges_is_told(
     assert found.passed is passed
     told = f"{window(2).key} merged 6 identities, earlier windows 1.0 on average"
     assert found.description == ("No more merges than usual." if passed else told)
+
+
+@pytest.mark.parametrize(
+    ("missed", "windows", "words"),
+    [
+        pytest.param([None], [], "no window's turn", id="not looked at"),
+        pytest.param([None, 0], [window(1).key], "nothing had been missed", id="nothing"),
+        pytest.param([2, 1], [window(0).key, window(1).key], "3 contacts had", id="missed"),
+    ],
+)
+def test_the_check_tells_what_linking_all_contacts_found(
+    missed: list[int | None], windows: list[str], words: str
+) -> None:
+    results = [
+        IdentitiesStitched(
+            records=9,
+            identities=9,
+            assigned=0,
+            merges=0,
+            splits=0,
+            quarantined=0,
+            largest=1,
+            missed=count,
+        )
+        for count in missed
+    ]
+    found = nothing_missed([window(number) for number in range(len(missed))], results)
+    assert found.passed is (sum(count or 0 for count in missed) == 0)
+    assert words in str(found.description)
+    assert found.metadata["windows"].value == windows

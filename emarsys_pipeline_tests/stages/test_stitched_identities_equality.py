@@ -8,7 +8,8 @@ tables are compared. More histories than in each run of the tests:
     EMARSYS_PIPELINE_HISTORIES=500 pytest emarsys_pipeline_tests/stages -k "every_way or both_modes"
 
 And two modes: stitching the components that a window touches gives after each window what stitching
-all records gives, also when people decide, contacts leave and are erased in between.
+all records gives, also when people decide, contacts leave and are erased in between; and linking
+all from time to time, as the incremental mode does, finds nothing that was missed.
 """
 
 import os
@@ -79,10 +80,11 @@ def warehouses(tmp_path: Path) -> Iterator[tuple[ResidentWarehouse, ResidentWare
 
 def stitch(
     warehouse: Warehouse, number: int, stitching: StitchingSettings = TIGHT, **types: str
-) -> None:
-    stitch_identities(
+) -> int | None:
+    """Stitch a window; how many assignments it found missed, None where it did not look."""
+    return stitch_identities(
         warehouse, window(number), stitching=stitching, property_types=types, run_id="run"
-    )
+    ).missed
 
 
 def tables(warehouse: Warehouse, names: tuple[str, ...]) -> dict[str, list[tuple[Any, ...]]]:
@@ -209,12 +211,13 @@ def test_both_modes_write_the_same_tables(
         seed, windows=10, contacts=32, changes=3, first_changes=24, identifiers=identifiers
     )
     done: list[str] = []
+    missed: list[int | None] = []
     written: list[list[dict[str, list[tuple[Any, ...]]]]] = []
     for warehouse, mode in zip(warehouses, ("full", "incremental"), strict=True):
         random = Random(seed)  # noqa: S311 - a history, not a secret
         monkeypatch.setattr(ledger, "secrets", Tokens())
         after_each = []
-        chosen = guarded.model_copy(update={"mode": mode})
+        chosen = guarded.model_copy(update={"mode": mode, "full_every_days": 2})
         for number, changes in groupby(history, key=lambda change: change.number):
             if number:
                 done.append(act(warehouse, random, number, identifiers))
@@ -223,7 +226,7 @@ def test_both_modes_write_the_same_tables(
                 warehouse, [change for change in changes if change.contact_id not in left_now]
             )
             fill_names(warehouse, number)
-            stitch(warehouse, number, chosen, first_name="varchar")
+            missed.append(stitch(warehouse, number, chosen, first_name="varchar"))
             after_each.append(tables(warehouse, (*CURRENT, *HISTORY)))
         # In the last window nothing arrives.
         stitch(warehouse, number + 1, chosen, first_name="varchar")
@@ -233,6 +236,7 @@ def test_both_modes_write_the_same_tables(
     for number, (expected, found) in enumerate(zip(full, incremental, strict=True)):
         for name in expected:
             assert found[name] == expected[name], (number, name, done[: len(full) - 1])
+    assert not any(missed)
     assert narrowed, "no window was narrowed"
     assert max(narrowed) > 0, "nothing was left out"
 
@@ -304,3 +308,59 @@ def test_limits_that_are_crossed_either_way_reach_untouched_contacts(
             "select quarantined from identity_stitches order by window_start"
         ).fetchall()
     assert [count for (count,) in counted] == quarantined
+
+
+PAIRS = [holding(contact, 0, f"+4930{contact // 2}") for contact in range(8)]
+WEEKLY = TIGHT.model_copy(update={"blocked_identifiers": ()})
+# Windows last half a day, and weeks are counted from a Thursday, as the first window is.
+NEXT_WEEK = 14
+
+
+def test_linking_all_finds_nothing_missed_and_says_that_it_looked(
+    warehouses: tuple[ResidentWarehouse, ResidentWarehouse],
+) -> None:
+    warehouse = warehouses[0]
+    add_changes(warehouse, PAIRS)
+    assert stitch(warehouse, 0, WEEKLY) is None
+    add_changes(warehouse, [holding(0, 1)])
+    assert stitch(warehouse, 1, WEEKLY) is None
+    add_changes(warehouse, [holding(2, NEXT_WEEK)])
+    assert stitch(warehouse, NEXT_WEEK, WEEKLY) == 0
+    assert stitch(warehouse, NEXT_WEEK + 1, WEEKLY) is None
+    never = WEEKLY.model_copy(update={"full_every_days": 0})
+    assert stitch(warehouse, 3 * NEXT_WEEK, never) is None
+
+
+def test_what_was_missed_is_put_right_in_all_tables(
+    warehouses: tuple[ResidentWarehouse, ResidentWarehouse],
+) -> None:
+    harmed, sound = warehouses
+    for warehouse in warehouses:
+        add_changes(warehouse, PAIRS)
+        stitch(warehouse, 0, WEEKLY)
+    with harmed.write() as connection:
+        connection.execute(
+            "update identity_members set identity_id = 'wrong' where contact_id = 'c5'"
+        )
+        connection.execute("delete from identity_identifiers where value = '+49302'")
+        connection.execute("delete from identities where list_contains(phone_numbers, '+49302')")
+    for number, missed in ((1, None), (NEXT_WEEK, 1)):
+        for warehouse in warehouses:
+            add_changes(warehouse, [holding(0, number, f"+4931{number}")])
+        assert stitch(harmed, number, WEEKLY) == missed
+        stitch(sound, number, WEEKLY)
+        same = identities_of(harmed) == identities_of(sound)
+        assert same is (missed is not None)
+
+
+def identities_of(warehouse: Warehouse) -> list[list[tuple[Any, ...]]]:
+    """Who belongs to whom, by which identifiers, and with which golden record."""
+    with warehouse.read() as connection:
+        return [
+            connection.execute(query).fetchall()
+            for query in (
+                "select contact_id, identity_id from identity_members order by all",
+                "from identity_identifiers order by all",
+                "select identity_id, emarsys_contacts, phone_numbers from identities order by all",
+            )
+        ]

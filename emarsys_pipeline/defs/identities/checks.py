@@ -16,6 +16,7 @@ EVERY_SEGMENT_LANDED = "every_segment_landed"
 ONE_IDENTITY = "one_identity_per_contact"
 WITHIN_CAP = "largest_identity_within_cap"
 MERGES_AS_USUAL = "merges_as_usual"
+NOTHING_MISSED = "nothing_missed"
 
 
 def identity_check_specs() -> list[dg.AssetCheckSpec]:
@@ -54,6 +55,15 @@ def identity_check_specs() -> list[dg.AssetCheckSpec]:
                 "The window merged not many more identities than earlier ones, as "
                 "stitching.unusual_merges_factor and unusual_merges_minimum say. Fails if a shared "
                 "value may have come in: look at the most shared identifiers and the merges."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            NOTHING_MISSED,
+            asset=ASSET,
+            description=(
+                "Linking all contacts, which is done every stitching.full_every_days days, changed "
+                "nothing that linking the touched ones had missed. Fails if it did; then "
+                "everything has been put right, and stitching.mode: full keeps it so."
             ),
         ),
     ]
@@ -113,6 +123,36 @@ def identity_checks(
         },
     )
     yield merges_as_usual(warehouse, settings.stitching, windows)
+    yield nothing_missed(windows, results)
+
+
+def nothing_missed(
+    windows: Sequence[Window], results: Sequence[IdentitiesStitched]
+) -> dg.AssetCheckResult:
+    """Whether the windows that linked all contacts found what the others should have."""
+    missed = {
+        window.key: result.missed
+        for window, result in zip(windows, results, strict=True)
+        if result.missed is not None
+    }
+    total = sum(missed.values())
+    if total:
+        description = (
+            f"{total:,} contacts had another identity than linking all contacts gives. They have "
+            "been put right, and all persons were derived anew. Set stitching.mode to full, and "
+            "report it: this is an error of emarsys_pipeline."
+        )
+    elif missed:
+        description = "All contacts were linked, and nothing had been missed."
+    else:
+        description = "It was no window's turn to link all contacts."
+    return dg.AssetCheckResult(
+        check_name=NOTHING_MISSED,
+        passed=not total,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata={"windows": sorted(missed), "missed": total},
+    )
 
 
 def merges_as_usual(

@@ -34,19 +34,40 @@ TEMPORARY = (
 )
 
 
-def narrow_records(connection: duckdb.DuckDBPyConnection, stitching: StitchingSettings) -> None:
-    """Narrow records and held_identifiers, and make ``record_identifiers`` of them and neighbours.
+def find_touched(connection: duckdb.DuckDBPyConnection, stitching: StitchingSettings) -> None:
+    """Make ``narrowed_keys``, the records of the components that the window's changes touch.
 
-    Makes ``narrowed_pairs``, one row per holder of any identifier of these records,
-    ``former_identities``, the identity that each of them had in the window before,
-    ``members_around``, the assignments that this stitch may change or that changed records have,
-    and ``looked_up_contacts`` and ``looked_up_platform_records``, the records of all these.
+    Makes ``members_around``, the assignments that a stitch of these may change or that changed
+    records have, too.
+
+    Reads what load_records, load_decisions and load_changes make.
     """
     connection.execute(load_sql(__package__, "looked_up_holders.sql"), {"too_large": TOO_LARGE})
     connection.execute(
         load_sql(__package__, "reopening_records.sql"),
         {"max_records": stitching.max_contacts_per_identifier},
     )
+    connection.execute(load_sql(__package__, "narrowed_keys.sql"))
+
+
+def count_missed(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many assignments changed, all records linked anew, that narrowing would not have seen."""
+    ((missed,),) = connection.execute(
+        "select count(*) from changed_members"
+        " anti join narrowed_keys using (source, account, contact_id)"
+    ).fetchall()
+    return int(missed)
+
+
+def narrow_records(connection: duckdb.DuckDBPyConnection, stitching: StitchingSettings) -> None:
+    """Narrow records and held_identifiers to what :func:`find_touched` finds.
+
+    Makes ``record_identifiers`` of them and their neighbours, ``narrowed_pairs``, one row per
+    holder of any identifier of these records, ``former_identities``, the identity that each of them
+    had in the window before, and ``looked_up_contacts`` and ``looked_up_platform_records``, the
+    records of members_around.
+    """
+    find_touched(connection, stitching)
     connection.execute(load_sql(__package__, "narrowed_records.sql"))
     connection.execute(load_sql(__package__, "records.sql", of="narrowed_"))
     connection.execute(load_sql(__package__, "narrowed_pairs.sql"))

@@ -11,8 +11,10 @@ An identity is a connected component of the graph of records and shared identifi
 hash of its first record by (first window, source, account, contact id): a function of the data
 alone, whatever the order of rows or runs.
 
-All records are linked anew for each window, or in the mode ``incremental`` those of the components
-that the window touches (:mod:`.narrowed`), which gives the same. Only what differs is written.
+In the mode ``incremental`` the records of the components that the window touches are linked anew
+(:mod:`.narrowed`); in the mode ``full``, and when there is nothing to build on, all of them, which
+gives the same. Only what differs is written. In the mode ``incremental`` all are linked from time
+to time, too, to see that nothing was missed; if it was, all that is stored is derived anew.
 """
 
 import logging
@@ -25,8 +27,10 @@ import duckdb
 
 from emarsys_pipeline.settings import StitchingSettings
 from emarsys_pipeline.stages.stitched_identities.continuity import (
+    StitchPlan,
     guards_of,
     inputs_of,
+    plan_stitch,
     previous_stitch,
 )
 from emarsys_pipeline.stages.stitched_identities.decided import load_decisions
@@ -44,6 +48,7 @@ from emarsys_pipeline.stages.stitched_identities.members import (
     rewind_members,
     write_members,
 )
+from emarsys_pipeline.stages.stitched_identities.narrowed import count_missed, find_touched
 from emarsys_pipeline.stages.stitched_identities.quarantine import TOO_LARGE
 from emarsys_pipeline.stages.stitched_identities.records import load_changes, load_records
 from emarsys_pipeline.stages.stitched_identities.temporary import (
@@ -63,7 +68,9 @@ class IdentitiesStitched:
     """What stitching one window found.
 
     ``assigned`` records are new or changed identity; ``largest`` is the number of records of the
-    largest identity; ``quarantined`` counts identifiers that link nobody.
+    largest identity; ``quarantined`` counts identifiers that link nobody. ``missed`` assignments
+    were put right by linking all records, as linking the touched ones would not have done; None
+    where that was not looked at.
     """
 
     records: int
@@ -73,6 +80,7 @@ class IdentitiesStitched:
     splits: int
     quarantined: int
     largest: int
+    missed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +124,16 @@ def stitch_identities(
         )
         stitched = _stitched_windows(connection, window.start)
         later = [start for start in stitched if start > window.start]
+        missed: list[int | None] = [None]
         if not later or _differs(stitch, window.start):
             if stitched:
                 rewind_members(connection, window.start)
             starts = [window.start, *later]
-            for start in starts:
+            missed = [
                 _stitch_next(stitch, start, is_last=start == starts[-1], is_rewound=bool(stitched))
-        result = _result(connection, window.start)
+                for start in starts
+            ]
+        result = _result(connection, window.start, missed[0])
         # The commit packs rows as well; with several threads it sometimes takes twice the CPU time.
         connection.execute("set threads = 1")
     logger.info(
@@ -149,8 +160,8 @@ def _differs(stitch: _Stitch, window_start: datetime) -> bool:
 
 def _stitch_next(
     stitch: _Stitch, window_start: datetime, *, is_last: bool, is_rewound: bool
-) -> None:
-    """Stitch the window after those that are stitched.
+) -> int | None:
+    """Stitch the window after those that are stitched; how many assignments had been missed.
 
     Args:
         stitch: what is the same for all windows.
@@ -161,76 +172,69 @@ def _stitch_next(
     connection = stitch.connection
     drop_temporary(connection)
     with limited_memory(connection):
-        how = _assign(stitch, window_start, is_last=is_last, is_rewound=is_rewound)
+        assigned = _assign(stitch, window_start, is_last=is_last, is_rewound=is_rewound)
     if is_last:
         write_golden_records(
             connection,
             window_start,
             stitch.property_types,
             rules=stitch.stitching.golden_records,
-            rebuild=not how.is_refresh,
-            sources=how.golden_sources,
+            rebuild=not assigned.is_refresh,
+            sources=assigned.golden_sources,
         )
     drop_temporary(connection)
+    return assigned.missed
 
 
-class _How(NamedTuple):
-    """Whether the stitch before was built on, and where the golden records find their values."""
+class _Assigned(NamedTuple):
+    """What golden records must know of a stitch, and how many assignments had been missed."""
 
     is_refresh: bool
     golden_sources: GoldenSources
+    missed: int | None
 
 
-def _assign(stitch: _Stitch, window_start: datetime, *, is_last: bool, is_rewound: bool) -> _How:
+def _assign(
+    stitch: _Stitch, window_start: datetime, *, is_last: bool, is_rewound: bool
+) -> _Assigned:
     """Write all but the golden records, with arguments as for :func:`_stitch_next`."""
     connection = stitch.connection
-    at_window = {"window_start": window_start}
     is_newest = load_records(connection, window_start)
     load_decisions(connection, window_start, stitch.stitching)
     guards = guards_of(connection, stitch.stitching, stitch.property_types)
     previous = previous_stitch(connection, guards)
-    is_refresh = (
-        previous is not None and previous.records > 0 and previous.is_unchanged and not is_rewound
-    )
     if previous is not None:
         load_changes(connection, window_start, previous.window_start)
-    touched_only = stitch.stitching.mode == "incremental" and _can_narrow(is_refresh=is_refresh)
-    map_loaded_records(connection, stitch.stitching, touched_only=touched_only)
+    plan = plan_stitch(stitch.stitching, window_start, previous, is_rewound=is_rewound)
+    if plan.is_verified:
+        find_touched(connection, stitch.stitching)
+    map_loaded_records(connection, stitch.stitching, touched_only=plan.touched_only)
     load_erased(connection, window_start)
-    write_members(connection, window_start, stitch.run_id, are_all=not touched_only)
-    if touched_only:
-        connection.execute(load_sql(__package__, "keep_quarantined_links.sql"), at_window)
-    else:
-        connection.execute("delete from quarantined_links")
-    connection.execute(
-        load_sql(__package__, "quarantined_links.sql"), {**at_window, "too_large": TOO_LARGE}
-    )
-    facts: dict[str, object] = {
-        **at_window,
-        "run_id": stitch.run_id,
-        "guards": guards,
-        "inputs": inputs_of(connection, window_start),
-    }
-    if touched_only and previous is not None:
-        connection.execute(
-            load_sql(__package__, "identity_stitches_of_changes.sql"),
-            {**facts, "after": previous.window_start},
+    write_members(connection, window_start, stitch.run_id, are_all=not plan.touched_only)
+    missed = count_missed(connection) if plan.is_verified else None
+    if missed:
+        logger.warning(
+            "%d contacts had another identity than linking all contacts gives: this is put right, "
+            "and all persons are derived anew",
+            missed,
         )
-    else:
-        connection.execute(load_sql(__package__, "identity_stitches.sql"), facts)
+    is_refresh = plan.is_refresh and not missed
+    _write_quarantine(connection, window_start, touched_only=plan.touched_only)
+    _write_counts(stitch, window_start, guards, plan)
     if is_last and is_refresh:
         connection.execute(
             load_sql(
                 __package__,
                 "refresh_identity_identifiers.sql",
-                assignments="identity_map" if touched_only else "identity_members",
+                assignments="identity_map" if plan.touched_only else "identity_members",
             )
         )
     elif is_last:
         connection.execute("delete from identity_identifiers")
         with one_thread(connection):
             connection.execute(load_sql(__package__, "identity_identifiers.sql"))
-    return _How(is_refresh, _golden_sources(touched_only=touched_only, is_newest=is_newest))
+    sources = _golden_sources(touched_only=plan.touched_only, is_newest=is_newest)
+    return _Assigned(is_refresh, sources, missed)
 
 
 def _golden_sources(*, touched_only: bool, is_newest: bool) -> GoldenSources:
@@ -241,14 +245,31 @@ def _golden_sources(*, touched_only: bool, is_newest: bool) -> GoldenSources:
     return GoldenSources("members_now", "members_around", contacts, "looked_up_platform_records")
 
 
-def _can_narrow(*, is_refresh: bool) -> bool:
-    """Whether stitching what the window touches gives what stitching everything does."""
-    if not is_refresh:
-        logger.info(
-            "stitching everything: nothing was stitched before, or settings, decisions or rows of "
-            "earlier windows changed since, or the window had been stitched"
-        )
-    return is_refresh
+def _write_quarantine(
+    connection: duckdb.DuckDBPyConnection, window_start: datetime, *, touched_only: bool
+) -> None:
+    at_window = {"window_start": window_start}
+    if touched_only:
+        connection.execute(load_sql(__package__, "keep_quarantined_links.sql"), at_window)
+    else:
+        connection.execute("delete from quarantined_links")
+    connection.execute(
+        load_sql(__package__, "quarantined_links.sql"), {**at_window, "too_large": TOO_LARGE}
+    )
+
+
+def _write_counts(stitch: _Stitch, window_start: datetime, guards: str, plan: StitchPlan) -> None:
+    facts: dict[str, object] = {
+        "window_start": window_start,
+        "run_id": stitch.run_id,
+        "guards": guards,
+        "inputs": inputs_of(stitch.connection, window_start),
+    }
+    name = "identity_stitches.sql"
+    if plan.touched_only:
+        name = "identity_stitches_of_changes.sql"
+        facts["after"] = plan.after
+    stitch.connection.execute(load_sql(__package__, name), facts)
 
 
 def _stitched_windows(
@@ -263,11 +284,13 @@ def _stitched_windows(
     return [start for (start,) in rows]
 
 
-def _result(connection: duckdb.DuckDBPyConnection, window_start: datetime) -> IdentitiesStitched:
+def _result(
+    connection: duckdb.DuckDBPyConnection, window_start: datetime, missed: int | None
+) -> IdentitiesStitched:
     names = ("records", "identities", "assigned", "merges", "splits", "quarantined", "largest")
     rows = connection.execute(
         "select records, identities, assigned, merges, splits, quarantined, largest"
         " from identity_stitches where window_start = $window_start",
         {"window_start": window_start},
     ).fetchall()
-    return IdentitiesStitched(**dict(zip(names, rows[0], strict=True)))
+    return IdentitiesStitched(**dict(zip(names, rows[0], strict=True)), missed=missed)
