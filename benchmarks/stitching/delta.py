@@ -134,11 +134,12 @@ def measure_window(
 ) -> dict[str, int]:
     """Measure the steps of a window by the clock; what came of it."""
     window = (FIRST, SECOND)[number]
-    for path in sorted(folder.glob(f"*_{number}.csv")):
-        segment_id = path.name.split("_")[0]
-        with clock.measure("load"):
+    segments = {path.name.split("_")[0]: path for path in sorted(folder.glob(f"*_{number}.csv"))}
+    with clock.measure("load"), warehouse.kept_open():
+        for segment_id, path in segments.items():
             _load(warehouse, path, segment_id, window, "changed" if number else "member")
-        with clock.measure("map"):
+    with clock.measure("map"), warehouse.kept_open():
+        for segment_id in segments:
             map_segment(warehouse, ACCOUNT, segment_id, window, property_types=TYPES, run_id="run")
     with clock.measure(STITCH):
         result = stitch_identities(

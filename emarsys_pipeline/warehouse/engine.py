@@ -91,6 +91,9 @@ class Engine(Protocol):
     def only_writer(self) -> AbstractContextManager[None]:
         """Be the only process that writes; wait for it as long as another does."""
 
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Let this thread open what it uses once, for all its turns in the block."""
+
     def read(self) -> Connected:
         """A connection that sees one commit, the last one, in all of its statements."""
 

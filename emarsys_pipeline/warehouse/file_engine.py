@@ -10,6 +10,7 @@ import duckdb
 
 from emarsys_pipeline.warehouse import migrate, publish
 from emarsys_pipeline.warehouse.engine import CONFIG, Maintained, StoredDatabase, StoredText
+from emarsys_pipeline.warehouse.kept_file import KeptFile
 from emarsys_pipeline.warehouse.locks import HeldLock, exclusive_lock
 from emarsys_pipeline.warehouse.rewrite import rewrite_file
 from emarsys_pipeline.warehouse.tombstones import add_tombstone_macro, make_salt_file, read_salt
@@ -34,19 +35,33 @@ class FileEngine:
             pending_marker=directory / "publish.pending",
             interval_seconds=publish_interval_seconds,
         )
-        self._held_by = threading.local()
+        self._of_thread = _OfThread()
 
     @contextmanager
     def only_writer(self) -> Iterator[None]:
         """Hold the file's lock; a second call of the same thread would wait for itself."""
-        if getattr(self._held_by, "this_thread", False):
-            raise RuntimeError("this thread has the warehouse open already")
-        with exclusive_lock(self._locks / "warehouse.lock"):
-            self._held_by.this_thread = True
+        self._refuse_nesting()
+        kept = self._of_thread.kept
+        with self._lock() if kept is None else kept.turn():
+            self._of_thread.is_inside = True
             try:
                 yield
             finally:
-                self._held_by.this_thread = False
+                self._of_thread.is_inside = False
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Let this thread keep lock and file between its turns, so that it opens once for many."""
+        self._refuse_nesting()
+        if self._of_thread.kept is not None:
+            raise RuntimeError("this thread keeps the warehouse open already")
+        kept = KeptFile(self._lock, self._open)
+        self._of_thread.kept = kept
+        try:
+            yield
+        finally:
+            self._of_thread.kept = None
+            kept.let_go()
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -60,9 +75,14 @@ class FileEngine:
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to the file."""
-        connection = duckdb.connect(str(self.path), config=CONFIG)
+        """A connection to the file, with its own temporary tables."""
+        if self._of_thread.kept is not None:
+            self._of_thread.kept.keep()
+        connection = self._open()
         try:
+            # These belong to the instance, which outlives the connection while it is kept open.
+            connection.execute("reset threads")
+            connection.execute("reset memory_limit")
             connection.execute("set TimeZone = 'UTC'")
             add_tombstone_macro(connection, read_salt(self.salt_path))
             yield connection
@@ -127,6 +147,9 @@ class FileEngine:
         A kill leaves the old file or the new one. Readers of the published copy notice nothing.
         """
         with self.only_writer():
+            if self._of_thread.kept is not None:
+                # It would go on with the file that is replaced.
+                self._of_thread.kept.close()
             rewrite_file(self.path, CONFIG)
             self._published.mark_pending()
             self._published.publish(self.connect)
@@ -176,3 +199,20 @@ class FileEngine:
     def remains(self, texts: Sequence[str]) -> list[StoredText]:  # noqa: ARG002
         """Nothing is stored anywhere but in the own files."""
         return []
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(str(self.path), config=CONFIG)
+
+    def _lock(self) -> AbstractContextManager[HeldLock]:
+        return exclusive_lock(self._locks / "warehouse.lock")
+
+    def _refuse_nesting(self) -> None:
+        if self._of_thread.is_inside:
+            raise RuntimeError("this thread has the warehouse open already")
+
+
+class _OfThread(threading.local):
+    """What the calling thread does: whether it is in a turn, and what it keeps between two."""
+
+    is_inside = False
+    kept: KeptFile | None = None

@@ -7,7 +7,7 @@ would both commit (https://github.com/duckdb/ducklake, issue 1393).
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,6 +51,10 @@ class LakeEngine:
                 yield
             finally:
                 self._of_thread.lock = None
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Nothing: a process keeps its instance anyway, and holds the lock as it needs it."""
+        return nullcontext()
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:

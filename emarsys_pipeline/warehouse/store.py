@@ -85,6 +85,19 @@ class Warehouse:
         """A connection that sees the last commit; with a file, it takes turns with the writer."""
         return self._engine.read()
 
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Open the tables once for all :meth:`write` and :meth:`read` of this thread in the block.
+
+        For many small transactions in a row: opening a large file and closing it takes more time
+        than they do. Each is still one of its own, committed and durable when its block ends, and
+        one that fails takes nothing from those before and after it.
+
+        Do no network work in the block, also between transactions: from the first one to the end
+        everybody else waits, apart from a chance every two seconds, between two transactions. Other
+        threads are everybody else, too: what the block does must not wait for them.
+        """
+        return self._engine.kept_open()
+
     def read_published(
         self, *, schema: str = "pipeline"
     ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

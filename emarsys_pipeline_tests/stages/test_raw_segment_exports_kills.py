@@ -9,16 +9,24 @@ from typing import Any
 import pytest
 
 from emarsys_pipeline.sandbox.process import Sandbox
-from emarsys_pipeline.stages.raw_segment_exports import exports, full, import_account, landing
+from emarsys_pipeline.stages.raw_segment_exports import (
+    account_import,
+    exports,
+    full,
+    import_account,
+    landing,
+)
 from emarsys_pipeline_tests.stages.importing import (
     ACCOUNT,
     CUSTOMERS,
     LABELLED,
     QUICK,
+    RAW,
     READERS,
     Importer,
     expected_rows,
     landed,
+    members_of,
 )
 from emarsys_pipeline_tests.stages.landed_rows import table, window
 from emarsys_pipeline_tests.stages.pushing import open_client
@@ -28,7 +36,7 @@ from emarsys_pipeline_tests.warehouses import Warehouse
 Place = tuple[Path, str, str, str]
 
 
-def import_from(place: Place) -> None:
+def import_from(place: Place, number: int = 0) -> None:
     directory, url, username, secret = place
     with open_client(url, username, secret) as client:
         import_account(
@@ -36,7 +44,7 @@ def import_from(place: Place) -> None:
             client,
             ACCOUNT,
             (READERS, CUSTOMERS),
-            window(0),
+            window(number),
             imports=QUICK,
             downloads=directory / "downloads",
             run_id="killed",
@@ -67,6 +75,20 @@ def stay_before_landing(place: Place, marker: Path) -> None:
     """Be killed when the files are downloaded and the rows are ready."""
     full.land = lambda *_, **__: sleep_for_ever(marker)  # type: ignore[assignment,attr-defined]
     import_from(place)
+
+
+def stay_between_landings(place: Place, marker: Path) -> None:
+    """Be killed when the changes of one segment have landed and those of the other have not."""
+    patched: Any = account_import
+    land = patched.land_prepared
+
+    def stay(run: Any, segment_id: str, prepared: Any) -> Any:
+        if segment_id == CUSTOMERS:
+            sleep_for_ever(marker)
+        return land(run, segment_id, prepared)
+
+    patched.land_prepared = stay
+    import_from(place, 1)
 
 
 def place_of(importer: Importer, sandbox: Sandbox) -> Place:
@@ -109,6 +131,37 @@ def test_the_next_run_completes_what_a_killed_one_began(
     assert table(importer.warehouse, "from raw_segment_exports") == []
     assert table(importer.warehouse, "from segment_imports") == []
     assert_completed(importer)
+
+
+def test_what_landed_before_a_kill_stays_and_only_the_rest_is_asked_for_again(
+    importer: Importer, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    calm = Importer(
+        Warehouse(tmp_path / "calm", publish_interval_seconds=3600),
+        importer.client,
+        tmp_path / "downloads",
+    )
+    calm.warehouse.migrate()
+    for each in (importer, calm):
+        each(0)
+    gone = {segment: members_of(importer.client, segment)[:2] for segment in (READERS, CUSTOMERS)}
+    for segment, members in gone.items():
+        sandbox.move_members(segment, remove=members)
+    try:
+        with started(
+            stay_between_landings, place_of(importer, sandbox), tmp_path / "reached"
+        ) as process:
+            wait_for(tmp_path / "reached")
+            kill(process)
+        stored = "select segment_id, mode from segment_imports where window_start = $start"
+        assert table(importer.warehouse, stored, start=window(1).start) == [(READERS, "changes")]
+        again = {name: landed(outcome) for name, outcome in importer(1).items()}
+        calm(1)
+    finally:
+        for segment, members in gone.items():
+            sandbox.move_members(segment, add=members)
+    assert [again[READERS].already_landed, again[CUSTOMERS].already_landed] == [True, False]
+    assert table(importer.warehouse, RAW) == table(calm.warehouse, RAW)
 
 
 @pytest.mark.slow

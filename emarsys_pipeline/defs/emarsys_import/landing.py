@@ -82,13 +82,14 @@ class SegmentLander:
 
     def _reconcile_unsound(self, partitions: list[SegmentWindow], landing: Landing) -> None:
         """Import in full, at once, what was imported by changes and does not add up."""
-        unsound = [
-            each
-            for each in partitions
-            if each in landing.mapped
-            and landing.imported[each].mode == "changes"
-            and not is_sound(self.warehouse, each, landing.mapped[each])
-        ]
+        with self.warehouse.kept_open():
+            unsound = [
+                each
+                for each in partitions
+                if each in landing.mapped
+                and landing.imported[each].mode == "changes"
+                and not is_sound(self.warehouse, each, landing.mapped[each])
+            ]
         if unsound:
             for each in unsound:
                 logger.warning("%s does not add up: it is imported again, in full", each.key)
@@ -128,18 +129,19 @@ class SegmentLander:
                 logger.info("%s: %s, %d members", each.key, result.mode, result.members)
 
     def _map(self, partitions: list[SegmentWindow], landing: Landing) -> None:
-        for each in partitions:
-            try:
-                landing.mapped[each] = map_segment(
-                    self.warehouse,
-                    self.settings.account(each.account),
-                    each.segment_id,
-                    each.window,
-                    property_types=self.settings.property_types,
-                    run_id=self.run_id,
-                )
-            except Exception as error:  # noqa: BLE001 a segment in trouble must not hold up the others
-                landing.errors[each] = error
+        with self.warehouse.kept_open():
+            for each in partitions:
+                try:
+                    landing.mapped[each] = map_segment(
+                        self.warehouse,
+                        self.settings.account(each.account),
+                        each.segment_id,
+                        each.window,
+                        property_types=self.settings.property_types,
+                        run_id=self.run_id,
+                    )
+                except Exception as error:  # noqa: BLE001 a segment in trouble must not hold up the others
+                    landing.errors[each] = error
 
 
 def is_sound(warehouse: Warehouse, partition: SegmentWindow, mapped: ContactsMapped) -> bool:

@@ -5,6 +5,10 @@ segment_imports, export_intents, emarsys_fields, emarsys_choices.
 
 One row per: contact that the import of a segment delivered, or saw leave.
 
+Each segment lands in a transaction of its own: one in full as soon as it is there, since asking for
+it again is dear; those by changes one after the other when all have been asked for, so that the
+warehouse is opened once. A kill before that leaves them as they were.
+
 A second run: fetches nothing for partitions that landed, and the others as if for the first time.
 A reconciliation on demand fetches the segment's newest window again, in full, and replaces it.
 
@@ -14,9 +18,11 @@ empty, shrunken, or delivered wrong stops alone.
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from emarsys_pipeline.clock import Clock, utc_now
 from emarsys_pipeline.emarsys import EmarsysClient
@@ -24,7 +30,7 @@ from emarsys_pipeline.emarsys.errors import EmarsysError
 from emarsys_pipeline.settings import AccountSettings, ImportSettings
 from emarsys_pipeline.stages.progress import Progress, no_progress
 from emarsys_pipeline.stages.raw_segment_exports.catalogue import refresh_catalogue
-from emarsys_pipeline.stages.raw_segment_exports.changes import fetch_changes, import_changes
+from emarsys_pipeline.stages.raw_segment_exports.changes import fetch_changes, prepare_changes
 from emarsys_pipeline.stages.raw_segment_exports.errors import (
     MiscountedError,
     PastWindowError,
@@ -36,8 +42,9 @@ from emarsys_pipeline.stages.raw_segment_exports.full import import_in_full
 from emarsys_pipeline.stages.raw_segment_exports.history import SegmentHistory, read_history
 from emarsys_pipeline.stages.raw_segment_exports.landing import (
     Delivery,
+    Prepared,
     SegmentImported,
-    land,
+    land_prepared,
     stored_imports,
 )
 from emarsys_pipeline.stages.raw_segment_exports.run import AccountRun, Tally
@@ -51,6 +58,7 @@ SEGMENTS_AT_ONCE = 3
 """Segments of one account that are imported together."""
 
 Outcomes = dict[str, SegmentImported | Exception]
+T = TypeVar("T")
 
 
 def import_account(
@@ -76,7 +84,8 @@ def import_account(
         segment_ids: the segments, each once.
         window: the partition to land.
         imports: limits and tolerances.
-        downloads: a folder for files with personal data; each is deleted when it is loaded.
+        downloads: a folder for files with personal data; each is deleted when it is of no use any
+            more, and all are when this ends.
         run_id: who did it.
         in_full: import every member, also of a window that has landed, which must be the newest.
         progress: told of long work, from several threads.
@@ -120,20 +129,23 @@ def _import_missing(run: AccountRun, segment_ids: Sequence[str], calls_before: i
         shared_calls = run.client.calls - calls_before
         shared_bytes = changes.path.stat().st_size if isinstance(changes, ExportedFile) else 0
         with ThreadPoolExecutor(SEGMENTS_AT_ONCE, thread_name_prefix="segment") as pool:
-            outcomes = pool.map(
-                lambda segment_id: _import_segment(
-                    run, segment_id, history[segment_id], changes, folder
+            imported = pool.map(
+                lambda segment_id: _attempt(
+                    run,
+                    segment_id,
+                    partial(_import_segment, run, segment_id, history[segment_id], changes, folder),
                 ),
                 segment_ids,
             )
-            return {
-                segment_id: dataclasses.replace(
-                    outcome, shared_api_calls=shared_calls, shared_bytes_downloaded=shared_bytes
-                )
-                if isinstance(outcome, SegmentImported)
-                else outcome
-                for segment_id, outcome in zip(segment_ids, outcomes, strict=True)
-            }
+        outcomes = _land_prepared(run, dict(zip(segment_ids, imported, strict=True)))
+    return {
+        segment_id: dataclasses.replace(
+            outcome, shared_api_calls=shared_calls, shared_bytes_downloaded=shared_bytes
+        )
+        if isinstance(outcome, SegmentImported)
+        else outcome
+        for segment_id, outcome in outcomes.items()
+    }
 
 
 def _fetch_shared_changes(
@@ -155,34 +167,11 @@ def _fetch_shared_changes(
         return error
 
 
-def _import_segment(
-    run: AccountRun,
-    segment_id: str,
-    history: SegmentHistory,
-    changes: ExportedFile | Exception | None,
-    folder: Path,
-) -> SegmentImported | Exception:
+def _attempt(run: AccountRun, segment_id: str, step: Callable[[], T]) -> T | Exception:
+    """What the step gives, or its error: one segment must not keep the others from landing."""
     try:
-        if history.is_superseded:
-            return _land_superseded(run, segment_id)
-        with scratch_folder(folder, segment_id) as segment_folder:
-            scratch = Scratch(segment_folder)
-            try:
-                if _is_full_due(run, history) or changes is None:
-                    return import_in_full(run, segment_id, history, scratch)
-                if isinstance(changes, Exception):
-                    raise changes
-                try:
-                    return import_changes(run, segment_id, history, scratch, changes)
-                except (WrongDeliveryError, MiscountedError) as error:
-                    logger.warning(
-                        "account %s: segment %s is imported in full instead, because %s",
-                        *(run.account.name, segment_id, error.message),
-                    )
-                    return import_in_full(run, segment_id, history, scratch)
-            finally:
-                scratch.close()
-    except Exception as error:  # noqa: BLE001  # one segment must not keep the others from landing
+        return step()
+    except Exception as error:  # noqa: BLE001  # whatever it is
         logger.warning(
             "account %s: segment %s did not land in window %s: %s",
             *(run.account.name, segment_id, run.window.key, type(error).__name__),
@@ -190,12 +179,66 @@ def _import_segment(
         return error
 
 
+def _import_segment(
+    run: AccountRun,
+    segment_id: str,
+    history: SegmentHistory,
+    changes: ExportedFile | Exception | None,
+    folder: Path,
+) -> SegmentImported | Prepared:
+    """Land a segment in full, or prepare the changes of one."""
+    if history.is_superseded:
+        return _prepare_superseded(run, segment_id)
+    with scratch_folder(folder, segment_id) as segment_folder:
+        scratch = Scratch(segment_folder)
+        try:
+            if _is_full_due(run, history) or changes is None:
+                return import_in_full(run, segment_id, history, scratch)
+            if isinstance(changes, Exception):
+                raise changes
+            try:
+                prepared = prepare_changes(run, segment_id, history, scratch, changes)
+            except (WrongDeliveryError, MiscountedError) as error:
+                logger.warning(
+                    "account %s: segment %s is imported in full instead, because %s",
+                    *(run.account.name, segment_id, error.message),
+                )
+                return import_in_full(run, segment_id, history, scratch)
+            return _moved(prepared, folder)
+        finally:
+            scratch.close()
+
+
+def _moved(prepared: Prepared, folder: Path) -> Prepared:
+    """The same with its rows in the account's folder: they outlive that of their segment."""
+    rows = prepared.delivery.rows
+    if rows is None:
+        return prepared
+    moved = rows.rename(folder / rows.name)
+    return dataclasses.replace(
+        prepared, delivery=dataclasses.replace(prepared.delivery, rows=moved)
+    )
+
+
+def _land_prepared(
+    run: AccountRun, imported: Mapping[str, SegmentImported | Prepared | Exception]
+) -> Outcomes:
+    """Land what was prepared, each in its transaction; what else there is stays as it is."""
+    with run.warehouse.kept_open():
+        return {
+            segment_id: _attempt(run, segment_id, partial(land_prepared, run, segment_id, each))
+            if isinstance(each, Prepared)
+            else each
+            for segment_id, each in imported.items()
+        }
+
+
 def _is_full_due(run: AccountRun, history: SegmentHistory) -> bool:
     return run.in_full or history.is_full_due(run.window, run.imports.reconcile_every_days)
 
 
-def _land_superseded(run: AccountRun, segment_id: str) -> SegmentImported:
-    """Note that the window is past: Emarsys tells how things are, not how they were.
+def _prepare_superseded(run: AccountRun, segment_id: str) -> Prepared:
+    """A note that the window is past: Emarsys tells how things are, not how they were.
 
     Raises:
         PastWindowError: a full import was asked for, which would replace the rows by none.
@@ -206,13 +249,14 @@ def _land_superseded(run: AccountRun, segment_id: str) -> SegmentImported:
             f"{run.window.key}",
             "Reconcile its newest window: Emarsys shows only the present",
         )
+    now = run.now()
     nothing = Delivery(
         mode="superseded",
-        requested_at=run.now(),
+        requested_at=now,
         rows=None,
         members=0,
         entered=0,
         departed=0,
         changed=0,
     )
-    return land(run, segment_id, nothing, Tally(run.now()))
+    return Prepared(delivery=nothing, tally=Tally(now), ready_at=now)

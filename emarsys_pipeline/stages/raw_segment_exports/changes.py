@@ -14,7 +14,7 @@ from emarsys_pipeline.emarsys.errors import PermissionMissingError
 from emarsys_pipeline.stages.raw_segment_exports.exports import ExportedFile, export_changes
 from emarsys_pipeline.stages.raw_segment_exports.finishing import finish
 from emarsys_pipeline.stages.raw_segment_exports.history import SegmentHistory
-from emarsys_pipeline.stages.raw_segment_exports.landing import SegmentImported, land
+from emarsys_pipeline.stages.raw_segment_exports.landing import Prepared
 from emarsys_pipeline.stages.raw_segment_exports.looked_up import look_up_and_compare
 from emarsys_pipeline.stages.raw_segment_exports.members import (
     count_members,
@@ -67,14 +67,16 @@ def fetch_changes(
     return changes
 
 
-def import_changes(
+def prepare_changes(
     run: AccountRun,
     segment_id: str,
     history: SegmentHistory,
     scratch: Scratch,
     changes: ExportedFile,
-) -> SegmentImported:
-    """Land who entered, who left and whose values changed.
+) -> Prepared:
+    """Find who entered, who left and whose values changed; nothing is landed yet.
+
+    The rows are in the scratch's folder.
 
     Raises:
         SegmentImportError: the segment is too large, suspiciously small, or was delivered wrong.
@@ -105,4 +107,4 @@ def import_changes(
         fetched_at=fetched_at,
     )
     refuse_miscounted(run, tally, segment_id, delivery.members, members)
-    return land(run, segment_id, delivery, tally)
+    return Prepared(delivery=delivery, tally=tally, ready_at=run.now())

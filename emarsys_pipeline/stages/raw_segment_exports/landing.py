@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,33 @@ class Delivery:
     changed: int
 
 
-def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> SegmentImported:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A delivery that waits to be landed.
+
+    Attributes:
+        ready_at: since when it waits, which is no time that the import takes.
+    """
+
+    delivery: Delivery
+    tally: Tally
+    ready_at: datetime
+
+
+def land_prepared(run: AccountRun, segment_id: str, prepared: Prepared) -> SegmentImported:
+    """Land a delivery that has waited."""
+    waited = run.now() - prepared.ready_at
+    return land(run, segment_id, prepared.delivery, prepared.tally, waited=waited)
+
+
+def land(
+    run: AccountRun,
+    segment_id: str,
+    delivery: Delivery,
+    tally: Tally,
+    *,
+    waited: timedelta = timedelta(0),
+) -> SegmentImported:
     """Replace the partition of this segment and window, together with its import record."""
     keys = {
         "account": run.account.name,
@@ -98,7 +124,7 @@ def land(run: AccountRun, segment_id: str, delivery: Delivery, tally: Tally) -> 
         "export_ids": list(tally.export_ids),
         "api_calls": tally.api_calls,
         "bytes_downloaded": tally.bytes_downloaded,
-        "seconds": (landed_at - tally.started_at).total_seconds(),
+        "seconds": (landed_at - tally.started_at - waited).total_seconds(),
         "run_id": run.run_id,
     }
     with run.warehouse.write() as connection:
