@@ -119,7 +119,7 @@ def map_segment(
         outcome = map_partition(
             connection, account, keys, fields, property_types=property_types, run_id=run_id
         )
-        update_current(connection, account.name)
+        update_current(connection, keys)
     if outcome.erased:
         # Their rows had been landed; nothing of them may stay in the file.
         warehouse.rewrite()
