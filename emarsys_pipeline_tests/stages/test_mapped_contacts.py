@@ -309,8 +309,8 @@ def test_current_rows_are_those_of_all_mapped_rows_whatever_came_when(
 
 
 WHAT_IS_CURRENT = (
-    "select contact_id, first_window_start, window_start, is_member, requested_at, first_name"
-    " from current_contacts order by contact_id"
+    "select contact_id, first_window_start, window_start, touched_window_start, is_member,"
+    " requested_at, first_name from current_contacts order by contact_id"
 )
 
 
@@ -335,7 +335,10 @@ def expected_current(warehouse: Warehouse) -> list[tuple[Any, ...]]:
             ),
         )
         expected.append(
-            (contact_id, history[0][2], best[2], any(is_member.values()), best[5], best[6])
+            (
+                *(contact_id, history[0][2], best[2], history[-1][2]),
+                *(any(is_member.values()), best[5], best[6]),
+            )
         )
     return expected
 

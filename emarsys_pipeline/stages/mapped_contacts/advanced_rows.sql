@@ -9,7 +9,8 @@ select
     true as is_member,
     mapped.phone_numbers,
     mapped.email_addresses,
-    mapped.requested_at
+    mapped.requested_at,
+    mapped.window_start as touched_window_start
     {{ values }}
 -- Narrow tables come second: of those made in this transaction DuckDB knows no sizes, and would
 -- otherwise build its hash table of whole rows.

@@ -7,7 +7,8 @@ select
     newest_rows.is_member,
     mapped.phone_numbers,
     mapped.email_addresses,
-    mapped.requested_at
+    mapped.requested_at,
+    newest_rows.touched_window_start
     {{ values }}
 -- Narrow tables come second: of those made in this transaction DuckDB knows no sizes, and would
 -- otherwise build its hash table of whole rows.

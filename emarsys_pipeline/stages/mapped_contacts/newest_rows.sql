@@ -22,7 +22,8 @@ memberships as (
         contact_id,
         segment_id,
         max_by(operation, window_start) <> 'left' as is_member,
-        min(window_start) as first_window_start
+        min(window_start) as first_window_start,
+        max(window_start) as touched_window_start
     from compared
     group by contact_id, segment_id
 ),
@@ -31,7 +32,8 @@ contacts as (
     select
         contact_id,
         bool_or(is_member) as is_member,
-        min(first_window_start) as first_window_start
+        min(first_window_start) as first_window_start,
+        max(touched_window_start) as touched_window_start
     from memberships
     group by contact_id
 ),
@@ -51,12 +53,20 @@ newest as (
     ) = 1
 )
 
-select newest.row_number, contacts.is_member, contacts.first_window_start
+select
+    newest.row_number,
+    contacts.is_member,
+    contacts.first_window_start,
+    contacts.touched_window_start
 from newest
 join contacts using (contact_id)
 
 union all
 
-select row_number, operation <> 'left' as is_member, window_start as first_window_start
+select
+    row_number,
+    operation <> 'left' as is_member,
+    window_start as first_window_start,
+    window_start as touched_window_start
 from histories
 where has_values and contact_id not in (select contact_id from several)
