@@ -82,7 +82,8 @@ def prepare(warehouse: Warehouse, inbox: Inbox, contact_ids: list[str]) -> None:
         connection.execute(
             "insert into current_contacts by name select account, contact_id, window_start as"
             " first_window_start, window_start, true as is_member, phone_numbers,"
-            " email_addresses, requested_at from mapped_contacts"
+            " email_addresses, requested_at, window_start as touched_window_start"
+            " from mapped_contacts"
         )
         phones = connection.execute("select phone_numbers[1] from mapped_contacts").fetchall()
     stitch_identities(

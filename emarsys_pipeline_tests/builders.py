@@ -57,7 +57,8 @@ def add_contact(
     connection.execute(
         "insert into current_contacts by name select account, contact_id,"  # noqa: S608 - names of tests
         " min(window_start) over () as first_window_start, window_start, true as is_member,"
-        f" phone_numbers, email_addresses, requested_at{columns} from mapped_contacts"
+        " phone_numbers, email_addresses, requested_at,"
+        f" window_start as touched_window_start{columns} from mapped_contacts"
         " where account = $account and contact_id = $contact_id"
         " qualify row_number() over (order by window_start desc) = 1",
         {"account": account, "contact_id": contact_id},

@@ -9,6 +9,7 @@ select
     phone_numbers,
     email_addresses,
     requested_at,
+    window_start as touched_window_start,
     first_name,
     last_name,
     city,

@@ -153,7 +153,10 @@ HOLDINGS: dict[str, Holding] = {
     "current_contacts": Holding(
         keys=("contact_id",),
         personal=("phone_numbers", "email_addresses"),
-        none=("account", "first_window_start", "window_start", "is_member", "requested_at"),
+        none=(
+            *("account", "first_window_start", "window_start", "is_member", "requested_at"),
+            "touched_window_start",
+        ),
         rows=CONTACT,
         follows_settings=True,
     ),

@@ -22,7 +22,8 @@ RESERVED_PROPERTIES = frozenset(
         "account", "changed_fields", "changed_window_start", "contact_id", "emarsys_contacts",
         "email_addresses", "first_window_start", "identity_id", "is_member", "loaded_at",
         "merged_into", "operation", "opt_in_read_at", "opt_in_value", "phone_numbers",
-        "platform_contacts", "requested_at", "row_hash", "run_id", "segment_id", "window_start",
+        "platform_contacts", "requested_at", "row_hash", "run_id", "segment_id",
+        "touched_window_start", "window_start",
     }
 )  # fmt: skip
 

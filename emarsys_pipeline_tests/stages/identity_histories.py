@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from emarsys_pipeline.settings import StitchingSettings
-from emarsys_pipeline.stages.mapped_contacts.current import update_current
+from emarsys_pipeline.stages.mapped_contacts.current import derive_current
 from emarsys_pipeline.warehouse import Warehouse
 from emarsys_pipeline_tests.builders import (
     add_consent,
@@ -136,10 +136,11 @@ def leave(warehouse: Warehouse, contact_id: str, number: int) -> None:
             parameters,
         )
         connection.execute(
-            "create temp table touched_contacts as select $contact_id as contact_id",
+            "create temp table touched_contacts as select $contact_id as contact_id,"
+            " false as is_newest",
             {"contact_id": contact_id},
         )
-        update_current(connection, "shop_de")
+        derive_current(connection, "shop_de")
         connection.execute("drop table touched_contacts")
 
 

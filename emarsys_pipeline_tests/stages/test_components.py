@@ -75,7 +75,8 @@ def test_identities_of_thousands_of_random_graphs_are_those_of_union_find(tmp_pa
             "insert into current_contacts by name select 'shop_de' as account, contact_id,"
             " $start::timestamptz as first_window_start, $start::timestamptz as window_start,"
             " true as is_member, phone_numbers, email_addresses,"
-            " $start::timestamptz as requested_at from contacts",
+            " $start::timestamptz as requested_at,"
+            " $start::timestamptz as touched_window_start from contacts",
             {"start": window(0).start},
         )
     stitch_identities(warehouse, window(0), stitching=LOOSE, property_types={}, run_id="run")

@@ -229,7 +229,7 @@ def test_a_rebuild_that_fails_midway_leaves_the_tables_as_they_were(
         seen.append((name, done, total))
 
     with monkeypatch.context() as patched:
-        patched.setattr(rebuild, "update_current", interrupt)
+        patched.setattr(rebuild, "derive_current", interrupt)
         with pytest.raises(KeyboardInterrupt):
             rebuild_account(
                 warehouse, history.account, property_types=TYPES, run_id="r", progress=progress

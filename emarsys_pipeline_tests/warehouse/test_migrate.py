@@ -16,6 +16,7 @@ from emarsys_pipeline.warehouse.columns import (
 )
 from emarsys_pipeline.warehouse.migrate import NewerSchemaError
 from emarsys_pipeline.warehouse.sql import load_sql, load_views, quote
+from emarsys_pipeline_tests.builders import add_contact, window
 from emarsys_pipeline_tests.warehouse.processes import finish, start
 from emarsys_pipeline_tests.warehouses import Warehouse
 
@@ -61,6 +62,23 @@ def test_changed_views_replace_those_of_an_existing_file(
     warehouse.migrate()
     assert rows(warehouse, "from identity_aliases") == []
     assert rows(warehouse, records) == [(1,)]
+
+
+def test_contacts_of_before_are_given_the_newest_window_that_touched_them(
+    warehouse: Warehouse,
+) -> None:
+    with warehouse.write() as connection:
+        for contact_id, number in (("1", 0), ("1", 2), ("2", 1)):
+            add_contact(connection, contact_id, number=number)
+        add_contact(connection, "1", number=1, account="shop_at")
+    touched = "select account, contact_id, touched_window_start from current_contacts order by all"
+    before = rows(warehouse, touched)
+    assert [row[2] for row in before] == [window(number).start for number in (1, 2, 1)]
+    with warehouse.write() as connection:
+        connection.execute("alter table current_contacts drop column touched_window_start")
+        connection.execute("delete from schema_migrations where name like '0009%'")
+    warehouse.migrate()
+    assert rows(warehouse, touched) == before
 
 
 def test_a_file_of_a_newer_version_is_refused_unchanged(warehouse: Warehouse) -> None:

@@ -11,24 +11,56 @@ from emarsys_pipeline.warehouse import load_sql, quote
 from emarsys_pipeline.warehouse.columns import property_columns, raw_field_column
 
 
-def update_current(connection: duckdb.DuckDBPyConnection, account: str) -> None:
-    """Derive current_contacts anew for the contacts in the temporary table touched_contacts."""
-    values = listed([f"mapped.{quote(name)}" for name in property_columns(connection)])
-    connection.execute(load_sql(__package__, "seen_contacts.sql"), {"account": account})
-    connection.execute(
-        "delete from current_contacts where account = $account"
-        " and contact_id in (select contact_id from touched_contacts)",
-        {"account": account},
-    )
-    # Most contacts have one mapped row, which needs no choice: all of them do at a first import.
-    ((several,),) = connection.execute(
-        "select count(*) from seen_contacts where times > 1"
+def update_current(connection: duckdb.DuckDBPyConnection, keys: Mapping[str, object]) -> None:
+    """Bring current_contacts up to date with a partition that was mapped in this transaction.
+
+    Args:
+        connection: holds the temporary table touched_contacts.
+        keys: account, segment_id and window_start of the partition.
+    """
+    account = {"account": keys["account"]}
+    connection.execute(load_sql(__package__, "former_rows.sql"), account)
+    ((advanced, contested, others),) = connection.execute(
+        load_sql(__package__, "count_former.sql"), {"window_start": keys["window_start"]}
     ).fetchall()
-    for name in ("current_rows_seen_once.sql", *["current_rows.sql"] * bool(several)):
-        rows = load_sql(__package__, name, values=values)
-        connection.execute(
-            "\n".join(["insert into current_contacts by name", rows]), {"account": account}
-        )
+    if contested:
+        connection.execute(load_sql(__package__, "forget_outdone.sql"), dict(keys))
+    _delete_former(connection)
+    if advanced:
+        _insert(connection, "advanced_rows.sql", keys)
+    if others:
+        _insert_from_histories(connection, account)
+
+
+def derive_current(connection: duckdb.DuckDBPyConnection, account: str) -> None:
+    """Derive current_contacts anew for the contacts in the temporary table touched_contacts.
+
+    All their mapped rows are looked at: is_newest has to be false for each of them.
+    """
+    connection.execute(load_sql(__package__, "former_rows.sql"), {"account": account})
+    _delete_former(connection)
+    _insert_from_histories(connection, {"account": account})
+
+
+def _delete_former(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "delete from current_contacts where rowid in"
+        " (select row_number from former_rows where row_number is not null)"
+    )
+
+
+def _insert_from_histories(
+    connection: duckdb.DuckDBPyConnection, account: Mapping[str, object]
+) -> None:
+    connection.execute(load_sql(__package__, "histories.sql"), dict(account))
+    connection.execute(load_sql(__package__, "newest_rows.sql"))
+    _insert(connection, "current_rows.sql", {})
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, name: str, keys: Mapping[str, object]) -> None:
+    values = listed([f"mapped.{quote(column)}" for column in property_columns(connection)])
+    rows = load_sql(__package__, name, values=values)
+    connection.execute("\n".join(["insert into current_contacts by name", rows]), dict(keys))
 
 
 def update_readings(

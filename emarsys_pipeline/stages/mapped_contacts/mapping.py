@@ -54,6 +54,12 @@ MEMORY_LIMIT = "600MB"
 The process itself needs about 300 MB, and a segment of 500,000 contacts shall stay under 1 GB.
 """
 
+MAX_CARRIED = 50_000
+"""Up to so many raw rows, their contacts' earlier mapped rows are read with all values at once.
+
+Of more, most say nothing new: values are read in a second look, of those whose hash differs.
+"""
+
 
 class NotImportedError(SegmentImportError):
     """The partition has not landed, so there is nothing to map."""
@@ -119,7 +125,7 @@ def map_segment(
         outcome = map_partition(
             connection, account, keys, fields, property_types=property_types, run_id=run_id
         )
-        update_current(connection, account.name)
+        update_current(connection, keys)
     if outcome.erased:
         # Their rows had been landed; nothing of them may stay in the file.
         warehouse.rewrite()
@@ -171,10 +177,7 @@ def map_partition(
     # With several threads DuckDB inserts batches, and packs the values of many of them twice.
     connection.execute("set threads = 1")
     erased = drop_erased_contacts(connection, keys)
-    connection.execute(
-        load_sql(__package__, "operations.sql", changed_names=sql.changed_names(by_name)),
-        dict(keys),
-    )
+    _make_operations(connection, keys, by_name)
     connection.execute(load_sql(__package__, "touched_contacts.sql"), dict(keys))
     _store_mapped_rows(connection, keys, by_name, run_id)
     rejected = _store_rejected_values(connection, keys, mapped)
@@ -275,6 +278,26 @@ def _make_mapped_values(
             columns=", ".join(item.column for item in by_name),
         ),
         {**keys, "default_region": account.default_region},
+    )
+
+
+def _make_operations(
+    connection: duckdb.DuckDBPyConnection,
+    keys: Mapping[str, object],
+    properties: Sequence[Property],
+) -> None:
+    ((read,),) = connection.execute("select count(*) from mapped_values").fetchall()
+    carries = read <= MAX_CARRIED
+    columns = ["phone_numbers", "email_addresses", *(item.column for item in properties)]
+    connection.execute(
+        load_sql(
+            __package__,
+            "operations.sql",
+            changed_names=sql.changed_names(properties),
+            carried=sql.listed(columns) if carries else "",
+            old_rows="earlier" if carries else "whole_segment",
+        ),
+        dict(keys),
     )
 
 

@@ -5,17 +5,30 @@
 -- window, so the newest earlier one is unique. The hash only spares a comparison: what counts is
 -- whether some property differs.
 create or replace temp table operations as
-with known as (
-    select
-        contact_id,
-        max(window_start) as window_start,
-        max_by(operation, window_start) as operation,
-        max_by(row_hash, window_start) as row_hash
+with earlier as (
+    select contact_id, window_start, operation, row_hash
+        {{ carried }}
     from mapped_contacts
     where account = $account
         and segment_id = $segment_id
         and window_start < $window_start
         and contact_id in (select contact_id from mapped_values)
+),
+
+-- Read only if earlier carries no values: of those contacts alone whose hash differs.
+whole_segment as (
+    select *
+    from mapped_contacts
+    where account = $account and segment_id = $segment_id
+),
+
+known as (
+    select
+        contact_id,
+        max(window_start) as window_start,
+        max_by(operation, window_start) as operation,
+        max_by(row_hash, window_start) as row_hash
+    from earlier
     group by contact_id
 ),
 
@@ -38,10 +51,8 @@ differences as (
     select candidates.contact_id, {{ changed_names }} as changed_fields
     from candidates
     join mapped_values as new on new.contact_id = candidates.contact_id
-    join mapped_contacts as old
-        on old.account = $account
-        and old.segment_id = $segment_id
-        and old.window_start = candidates.known_since
+    join {{ old_rows }} as old
+        on old.window_start = candidates.known_since
         and old.contact_id = candidates.contact_id
     where candidates.operation = 'changed'
 )

@@ -23,7 +23,7 @@ import duckdb
 
 from emarsys_pipeline.settings import AccountSettings
 from emarsys_pipeline.stages.identifiers import register_normalisers
-from emarsys_pipeline.stages.mapped_contacts.current import update_current
+from emarsys_pipeline.stages.mapped_contacts.current import derive_current
 from emarsys_pipeline.stages.mapped_contacts.mapping import map_partition
 from emarsys_pipeline.stages.progress import Progress, no_progress
 from emarsys_pipeline.stages.raw_segment_exports.catalogue import stored_fields
@@ -138,11 +138,12 @@ def _rebuild_current(connection: duckdb.DuckDBPyConnection, account: str) -> tup
     of_account = {"account": account}
     connection.execute(
         "create or replace temp table touched_contacts as"
-        " select distinct contact_id from mapped_contacts where account = $account"
-        " union select contact_id from current_before",
+        " select distinct contact_id, false as is_newest from mapped_contacts"
+        " where account = $account"
+        " union select contact_id, false as is_newest from current_before",
         of_account,
     )
-    update_current(connection, account)
+    derive_current(connection, account)
     ((contacts,),) = connection.execute(
         "select count(*) from current_contacts where account = $account", of_account
     ).fetchall()
