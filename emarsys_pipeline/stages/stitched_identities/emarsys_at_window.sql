@@ -7,13 +7,20 @@ with history as (
         first_value(operation) over (
             partition by account, segment_id, contact_id order by window_start desc
         ) <> 'left' as is_member,
-        min(window_start) over (partition by account, contact_id) as first_window_start
+        min(window_start) over (partition by account, contact_id) as first_window_start,
+        max(window_start) over (partition by account, contact_id) as touched_window_start
     from mapped_contacts
     {{ only }}
     where window_start <= $window_start
 )
 
-select account, contact_id, first_window_start, phone_numbers, email_addresses
+select
+    account,
+    contact_id,
+    first_window_start,
+    touched_window_start,
+    phone_numbers,
+    email_addresses
 from history
 where row_hash is not null
 qualify row_number() over (

@@ -58,7 +58,8 @@ def load_changes(
         load_sql(__package__, "changed_records.sql"),
         {"window_start": window_start, "after": after},
     )
-    connection.execute(load_sql(__package__, "touched_records.sql"))
+    connection.execute(load_sql(__package__, "touched_emarsys_records.sql"), {"after": after})
+    connection.execute(load_sql(__package__, "touched_platform_records.sql"))
     connection.execute(load_sql(__package__, "records.sql", of="touched_"))
     changed = "semi join changed_records as changed on changed.source = "
     connection.execute(
