@@ -16,6 +16,7 @@ select
     targets.account,
     members.contact_id,
     members.identity_id,
+    members.window_start as member_window_start,
     targets.field_id,
     case
         when decisions.status = 'granted' then targets.granted_value

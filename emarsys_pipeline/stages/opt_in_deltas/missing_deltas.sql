@@ -1,5 +1,5 @@
 -- Reads decided_contacts, current_contacts, opt_in_readings, opt_in_drift, opt_in_deltas, opt_in_pushes and
--- stitched_identities; makes missing_deltas, one row per contact whose field is expected to show another
+-- former_members; makes missing_deltas, one row per contact whose field is expected to show another
 -- value than its person decided.
 --
 -- What a contact is expected to show: the value of its newest delta, whatever became of it, since a
@@ -82,12 +82,21 @@ missing as (
     where new_value is distinct from old_value
 ),
 
-stitched as (
+-- As stitched_identities has it, of which the members came along.
+former as (
     select account, contact_id, max(window_start) as window_start
-    from stitched_identities
+    from former_members
     semi join missing using (account, contact_id)
     where source = 'emarsys'
     group by account, contact_id
+),
+
+stitched as (
+    select
+        missing.*,
+        greatest(missing.member_window_start, former.window_start) as stitched_window_start
+    from missing
+    left join former using (account, contact_id)
 )
 
 select
@@ -104,7 +113,7 @@ select
     case
         when was_found_drifted then 'reconciled'
         when has_drifted and decision_received_at <= requested_at then 'reconciled'
-        when not coalesce(decision_window_start > stitched.window_start, false) then 'stitched'
+        when not decision_window_start > stitched_window_start then 'stitched'
         when status = 'granted' then 'granted'
         else 'withdrawn'
     end as reason,
@@ -112,5 +121,4 @@ select
     predecessor,
     $derived_at::timestamptz as derived_at,
     $run_id as run_id
-from missing
-left join stitched using (account, contact_id);
+from stitched;
