@@ -20,17 +20,20 @@ with with_contact as (
         on members.source = 'platform' and members.contact_id = events.platform_contact_id
 ),
 
--- Apart, because most decisions name a known contact, and the others are few to look up.
 without_contact as (
-    select
-        events.* exclude (identity_id),
-        phones.identity_id as phone_identity_id,
-        emails.identity_id as email_identity_id
-    from (from with_contact where identity_id is null) as events
-    left join {{ tables }}.identity_identifiers as phones
-        on phones.kind = 'phone' and phones.value = events.phone_number
-    left join {{ tables }}.identity_identifiers as emails
-        on emails.kind = 'email' and emails.value = events.email_address
+    from with_contact where identity_id is null
+),
+
+-- Apart, because most decisions name a known contact: the others are few, and so are the identifiers
+-- that they name. Joined one kind after the other, all identifiers of a kind would be hashed instead.
+named_identifiers as (
+    select identifiers.*
+    from {{ tables }}.identity_identifiers as identifiers
+    semi join (
+        select 'phone' as kind, phone_number as value from without_contact
+        union all
+        select 'email' as kind, email_address as value from without_contact
+    ) as named on named.kind = identifiers.kind and named.value = identifiers.value
 )
 
 select
@@ -56,12 +59,16 @@ select
     occurred_at,
     received_at,
     source,
-    coalesce(phone_identity_id, email_identity_id) as identity_id,
+    coalesce(phones.identity_id, emails.identity_id) as identity_id,
     case
-        when phone_identity_id is not null then 'phone'
-        when email_identity_id is not null then 'email'
+        when phones.identity_id is not null then 'phone'
+        when emails.identity_id is not null then 'email'
     end as resolved_by
-from without_contact;
+from without_contact as events
+left join named_identifiers as phones
+    on phones.kind = 'phone' and phones.value = events.phone_number
+left join named_identifiers as emails
+    on emails.kind = 'email' and emails.value = events.email_address;
 
 -- one row per identity and channel: the decision that holds. The newest decision by
 -- (occurred, received) wins; at the same instant a withdrawal wins, then the larger event id.

@@ -1,32 +1,31 @@
 -- Reads opt_in_targets (one row per account), resolved_decisions and identity_members; makes
--- decided_contacts, one row per member of these accounts whose person decided, with the decision that
--- holds, as the view consent_status tells it.
+-- decided_contacts, one row per member of these accounts whose person decided, with the value that all its
+-- decisions ask for; null where they differ, so that it matters which holds.
 create temp table decided_contacts as
-with decisions as (
-    select identity_id, channel, status, event_id, received_at, window_start
+with deciders as (
+    select
+        identity_id,
+        channel,
+        bool_or(status = 'granted') as has_granted,
+        bool_or(status <> 'granted') as has_withdrawn
     from resolved_decisions
     where identity_id is not null and status in ('granted', 'withdrawn', 'denied')
-    qualify row_number() over (
-        partition by identity_id, channel
-        order by occurred_at desc, received_at desc, status = 'granted', event_id desc
-    ) = 1
+    group by identity_id, channel
 )
 
 select
     targets.account,
     members.contact_id,
     members.identity_id,
+    members.window_start as member_window_start,
     targets.field_id,
+    targets.channel,
     case
-        when decisions.status = 'granted' then targets.granted_value
-        else targets.withdrawn_value
-    end as new_value,
-    decisions.event_id,
-    decisions.status,
-    decisions.received_at as decision_received_at,
-    decisions.window_start as decision_window_start
+        when not deciders.has_withdrawn then targets.granted_value
+        when not deciders.has_granted then targets.withdrawn_value
+    end as agreed_value
 from identity_members as members
-inner join decisions on decisions.identity_id = members.identity_id
+inner join deciders on deciders.identity_id = members.identity_id
 inner join opt_in_targets as targets
-    on targets.account = members.account and targets.channel = decisions.channel
+    on targets.account = members.account and targets.channel = deciders.channel
 where members.source = 'emarsys';
