@@ -19,7 +19,13 @@ from active_decisions
 where other_contact_id is not null;
 
 create temp table looked_up_members as
-select members.rowid as member_key, members.*
+select
+    members.rowid as member_key,
+    members.source,
+    members.account,
+    members.contact_id,
+    members.identity_id,
+    members.component_id
 from identity_members as members
 semi join (
     select source, account, contact_id from changed_records
