@@ -6,8 +6,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import duckdb
 
-TURN_SECONDS = 2.0
-"""After this long, others who wait get their turn: a decision must reach Emarsys in a minute."""
+TURN_SECONDS = 5.0
+"""After this long, others who wait get their turn; mapping one large segment takes about as long.
+
+A decision must reach Emarsys in a minute.
+"""
 
 WAKING_SECONDS = 0.02
 """The kernel wakes who waits for a lock, and then gives it to whoever asks first."""

@@ -41,6 +41,9 @@ def map_loaded_records(
     """
     if touched_only:
         narrow_records(connection, stitching)
+    connection.execute(
+        "create temp table if not exists settled_identifiers (kind varchar, value varchar)"
+    )
     block_patterns(connection, stitching)
     if not touched_only:
         connection.execute(load_sql(__package__, "identifiers.sql"))

@@ -1,6 +1,7 @@
--- Reads pair_changes, quarantined_links and held_identifiers; makes looked_up_holders, one row per holder of
--- an identifier whose holders changed or that links nobody: of all others, the holders are in one component.
--- One kind after the other, so that the values alone are compared.
+-- Reads pair_changes, quarantined_links, settled_identifiers and held_identifiers; makes looked_up_holders,
+-- one row per holder of an identifier whose holders changed, or that links nobody and is not settled: of all
+-- that link, the holders are in one component. One kind after the other, so that the values alone are
+-- compared.
 create temp table looked_up_holders as
 with looked_for as (
     select kind, value
@@ -8,6 +9,7 @@ with looked_for as (
     union
     select kind, value
     from quarantined_links
+    anti join settled_identifiers using (kind, value)
     where contact_id is null and reason <> $too_large
 )
 

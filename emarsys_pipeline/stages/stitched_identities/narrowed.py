@@ -8,7 +8,8 @@ decided about are always among them. Every guard decides on one component by its
 others stay as they are.
 
 Identifiers that link nobody may have holders outside these components, called neighbours here. They
-count for how many hold the identifier and for how many identities, and are not assigned anew.
+count for how many hold the identifier and for how many identities, and are not assigned anew. Where
+the window changes neither, the identifier is settled, and left out.
 """
 
 import duckdb
@@ -18,6 +19,7 @@ from emarsys_pipeline.stages.stitched_identities.quarantine import TOO_LARGE
 from emarsys_pipeline.warehouse import load_sql
 
 TEMPORARY = (
+    "settled_identifiers",
     "looked_up_holders",
     "touched_holders",
     "decided_records",
@@ -42,6 +44,10 @@ def find_touched(connection: duckdb.DuckDBPyConnection, stitching: StitchingSett
 
     Reads what load_records, load_decisions and load_changes make.
     """
+    connection.execute(
+        load_sql(__package__, "settled_identifiers.sql"),
+        {"max_records": stitching.max_contacts_per_identity, "too_large": TOO_LARGE},
+    )
     connection.execute(load_sql(__package__, "looked_up_holders.sql"), {"too_large": TOO_LARGE})
     connection.execute(
         load_sql(__package__, "reopening_records.sql"),

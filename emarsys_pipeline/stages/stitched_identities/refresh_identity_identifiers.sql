@@ -1,5 +1,5 @@
--- Reads pair_changes, changed_members, held_identifiers, their assignments, blocked_identifiers and
--- shared_identifiers; writes the rows of identity_identifiers of those identifiers whose holders, or
+-- Reads pair_changes, changed_members, held_identifiers, their assignments, blocked_identifiers,
+-- settled_identifiers and shared_identifiers; writes the rows of identity_identifiers of those identifiers whose holders, or
 -- whose holders' identities, are not what they were.
 create temp table affected_identifiers as
 select kind, value
@@ -7,14 +7,12 @@ from pair_changes
 union
 select kind, value
 from held_identifiers
-semi join changed_members using (source, account, contact_id);
+semi join changed_members using (source, account, contact_id)
+anti join settled_identifiers using (kind, value);
 
 delete from identity_identifiers
-where rowid in (
-    select found.rowid
-    from identity_identifiers as found
-    semi join affected_identifiers as affected using (kind, value)
-);
+using affected_identifiers as affected
+where affected.kind = identity_identifiers.kind and affected.value = identity_identifiers.value;
 
 insert into identity_identifiers by name
 with held as (
