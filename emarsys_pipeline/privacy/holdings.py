@@ -272,7 +272,7 @@ HOLDINGS: dict[str, Holding] = {
     ),
     "quarantined_links": Holding(
         keys=("kind", "value", "contact_id"),
-        none=("window_start", "records", "reason", "source", "account", "decision_id"),
+        none=("records", "reason", "source", "account", "decision_id"),
         rows=IDENTIFIER,
     ),
     "opt_in_deltas": Holding(

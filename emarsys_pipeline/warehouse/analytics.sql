@@ -257,7 +257,16 @@ comment on column rejected_values.reason is 'Why it could not be converted';
 
 -- one row per link that is held back
 create view quarantined_links as
-select window_start, kind, value, records, reason, source, account, contact_id, decision_id
+select
+    (select max(window_start) from {{ tables }}.identity_stitches) as window_start,
+    kind,
+    value,
+    records,
+    reason,
+    source,
+    account,
+    contact_id,
+    decision_id
 from {{ tables }}.quarantined_links;
 
 comment on view quarantined_links is 'One row per identifier that links nobody, and per contact that an identifier does not link';

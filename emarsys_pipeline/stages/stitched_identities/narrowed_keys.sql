@@ -14,19 +14,19 @@ where
     coalesce(members.component_id, members.identity_id) in (
         select component_id
         from reopening_components
-        union
+        union all
         select coalesce(looked_up.component_id, looked_up.identity_id)
         from looked_up_members as looked_up
         semi join (
             select source, account, contact_id from changed_records
-            union
+            union all
             select source, account, member_id as contact_id from erased_members
         ) as touched using (source, account, contact_id)
     );
 
 create temp table narrowed_keys as
 select source, account, contact_id from reopening_records
-union
+union all
 select source, account, contact_id
 from members_around
 where coalesce(component_id, identity_id) in (select found.component_id from reopening_components as found);

@@ -3,7 +3,7 @@
 -- narrowed_platform_records, those that are stitched again.
 create temp table looked_up_keys as
 select source, account, contact_id from narrowed_keys
-union
+union all
 select source, account, contact_id from members_around;
 
 create temp table looked_up_contacts as

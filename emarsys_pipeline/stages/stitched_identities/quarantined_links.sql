@@ -3,7 +3,6 @@
 -- back, and one per contact that does not belong to an identifier which links others.
 insert into quarantined_links by name
 select
-    $window_start::timestamptz as window_start,
     shared.kind,
     shared.value,
     shared.records,
@@ -22,7 +21,6 @@ left join blocked_identifiers as blocked using (kind, value)
 where not shared.is_link or found.is_cut
 union all by name
 select
-    $window_start::timestamptz as window_start,
     cut_links.kind,
     cut_links.value,
     shared.records,

@@ -29,13 +29,13 @@ select
 from identity_members as members
 semi join (
     select source, account, contact_id from changed_records
-    union
+    union all
     select source, account, contact_id from pair_changes
-    union
+    union all
     select source, account, contact_id from looked_up_holders
-    union
+    union all
     select source, account, contact_id from decided_records
-    union
+    union all
     select source, account, member_id as contact_id from erased_members
 ) as looked_for using (source, account, contact_id);
 

@@ -203,9 +203,12 @@ def _assign(
     load_decisions(connection, window_start, stitch.stitching)
     guards = guards_of(connection, stitch.stitching, stitch.property_types)
     previous = previous_stitch(connection, guards)
-    if previous is not None:
-        load_changes(connection, window_start, previous.window_start)
     plan = plan_stitch(stitch.stitching, window_start, previous, is_rewound=is_rewound)
+    if plan.touched_only:
+        # Of a few rows, two threads take a seventh more CPU time to be done a quarter sooner.
+        connection.execute("set threads = 1")
+    if plan.after is not None:
+        load_changes(connection, window_start, plan.after)
     if plan.is_verified:
         find_touched(connection, stitch.stitching)
     map_loaded_records(connection, stitch.stitching, touched_only=plan.touched_only)
@@ -219,7 +222,7 @@ def _assign(
             missed,
         )
     is_refresh = plan.is_refresh and not missed
-    _write_quarantine(connection, window_start, touched_only=plan.touched_only)
+    _write_quarantine(connection, touched_only=plan.touched_only)
     _write_counts(stitch, window_start, guards, plan)
     if is_last and is_refresh:
         connection.execute(
@@ -245,17 +248,12 @@ def _golden_sources(*, touched_only: bool, is_newest: bool) -> GoldenSources:
     return GoldenSources("members_now", "members_around", contacts, "looked_up_platform_records")
 
 
-def _write_quarantine(
-    connection: duckdb.DuckDBPyConnection, window_start: datetime, *, touched_only: bool
-) -> None:
-    at_window = {"window_start": window_start}
+def _write_quarantine(connection: duckdb.DuckDBPyConnection, *, touched_only: bool) -> None:
     if touched_only:
-        connection.execute(load_sql(__package__, "keep_quarantined_links.sql"), at_window)
+        connection.execute(load_sql(__package__, "forget_looked_at_links.sql"))
     else:
         connection.execute("delete from quarantined_links")
-    connection.execute(
-        load_sql(__package__, "quarantined_links.sql"), {**at_window, "too_large": TOO_LARGE}
-    )
+    connection.execute(load_sql(__package__, "quarantined_links.sql"), {"too_large": TOO_LARGE})
 
 
 def _write_counts(stitch: _Stitch, window_start: datetime, guards: str, plan: StitchPlan) -> None:
