@@ -166,7 +166,7 @@ def main(millions: list[float], folder: Path, rounds: int = 3) -> None:
         if contacts <= LARGEST_FOR_KERNELS:
             home = folder / f"delta_{contacts}"
             home.mkdir()
-            delta.compare(contacts, home)
+            delta.compare(contacts, home, rounds)
             shutil.rmtree(home)
 
 
@@ -177,7 +177,12 @@ def _rounds(contacts: int, rounds: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stitching")
     parser.add_argument("--millions", nargs="+", type=float, default=[0.5])
-    parser.add_argument("--rounds", type=int, default=3, help="up to a million contacts; else one")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        help="of small windows, and of all else up to a million contacts",
+    )
     parser.add_argument("--folder", type=Path, help="for the files; else a temporary one")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stitching-", dir=chosen.folder) as made:
