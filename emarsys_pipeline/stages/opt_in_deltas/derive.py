@@ -70,6 +70,8 @@ def derive_opt_in_deltas(
             the other accounts are kept.
     """
     with warehouse.write() as connection:
+        # Two threads take a seventh more CPU time to be done some tenths of a second sooner.
+        connection.execute("set threads = 1")
         result = add_opt_in_deltas(connection, window, accounts=accounts, run_id=run_id, now=now)
     if result.refused_accounts:
         raise OptInFieldError("; ".join(result.refused_accounts.values()))

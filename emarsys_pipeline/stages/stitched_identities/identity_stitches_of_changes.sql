@@ -1,4 +1,4 @@
--- Reads changed_members, identity_members, narrowed_pairs, pair_changes, former_identities,
+-- Reads changed_members, members_now, narrowed_pairs, pair_changes, settled_identifiers, former_identities,
 -- shared_identities, identity_events and the stitch before; writes identity_stitches, one row for the
 -- window, as identity_stitches.sql does from all records: what was counted before, less what the window
 -- changed, and that counted anew.
@@ -55,6 +55,7 @@ former_pairs as (
     union all
     select source, account, contact_id, kind, value
     from pair_changes
+    anti join settled_identifiers using (kind, value)
     where not is_added
 ),
 

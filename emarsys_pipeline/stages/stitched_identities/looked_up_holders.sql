@@ -6,6 +6,7 @@ create temp table looked_up_holders as
 with looked_for as (
     select kind, value
     from pair_changes
+    anti join settled_identifiers using (kind, value)
     union all
     select kind, value
     from quarantined_links

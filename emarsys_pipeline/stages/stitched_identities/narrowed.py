@@ -9,7 +9,7 @@ others stay as they are.
 
 Identifiers that link nobody may have holders outside these components, called neighbours here. They
 count for how many hold the identifier and for how many identities, and are not assigned anew. Where
-the window changes neither, the identifier is settled, and left out.
+it stays above all limits, the identifier is settled: only the number of its holders is kept up.
 """
 
 import duckdb
@@ -46,7 +46,12 @@ def find_touched(connection: duckdb.DuckDBPyConnection, stitching: StitchingSett
     """
     connection.execute(
         load_sql(__package__, "settled_identifiers.sql"),
-        {"max_records": stitching.max_contacts_per_identity, "too_large": TOO_LARGE},
+        {
+            "max_records": max(
+                stitching.max_contacts_per_identity, stitching.max_contacts_per_identifier
+            ),
+            "too_large": TOO_LARGE,
+        },
     )
     connection.execute(load_sql(__package__, "looked_up_holders.sql"), {"too_large": TOO_LARGE})
     connection.execute(

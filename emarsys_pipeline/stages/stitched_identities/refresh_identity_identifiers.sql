@@ -2,12 +2,16 @@
 -- settled_identifiers and shared_identifiers; writes the rows of identity_identifiers of those identifiers whose holders, or
 -- whose holders' identities, are not what they were.
 create temp table affected_identifiers as
-select kind, value
-from pair_changes
-union
-select kind, value
-from held_identifiers
-semi join changed_members using (source, account, contact_id)
+with touched as (
+    select kind, value
+    from pair_changes
+    union
+    select kind, value
+    from held_identifiers
+    semi join changed_members using (source, account, contact_id)
+)
+
+from touched
 anti join settled_identifiers using (kind, value);
 
 delete from identity_identifiers
