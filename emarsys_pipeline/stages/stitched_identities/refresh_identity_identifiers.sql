@@ -1,6 +1,6 @@
 -- Reads pair_changes, changed_members, held_identifiers, their assignments, blocked_identifiers,
--- settled_identifiers and shared_identifiers; writes the rows of identity_identifiers of those identifiers whose holders, or
--- whose holders' identities, are not what they were.
+-- settled_identifiers and shared_identifiers; writes the rows of identity_identifiers of those identifiers
+-- whose holders, or whose holders' identities, are not what they were.
 create temp table affected_identifiers as
 with touched as (
     select kind, value
