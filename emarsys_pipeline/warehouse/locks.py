@@ -1,6 +1,6 @@
 """Locks between processes of one host, kept by the kernel and gone with their holder.
 
-``flock`` is used rather than a polling library because the kernel queues its waiters: under
+``flock`` is used rather than a polling library because the kernel wakes its waiters: under
 constant writing a polled lock was seen to starve a process for seconds.
 """
 
