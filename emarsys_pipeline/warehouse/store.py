@@ -93,8 +93,8 @@ class Warehouse:
         one that fails takes nothing from those before and after it.
 
         Do no network work in the block, also between transactions: from the first one to the end
-        everybody else waits, apart from a chance every two seconds, between two transactions. Other
-        threads are everybody else, too: what the block does must not wait for them.
+        everybody else waits, apart from a chance every five seconds, between two transactions.
+        Other threads are everybody else, too: what the block does must not wait for them.
         """
         return self._engine.kept_open()
 
